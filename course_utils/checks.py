@@ -46,11 +46,15 @@ def normal(rng: np.random.Generator, *size: int) -> Tensor:
 def tensor(value: Any, name: str) -> Tensor:
     """`value` itself, or an AssertionError that says what came instead of a tensor."""
     if value is None or value is ...:
-        raise AssertionError(f"{name} is {value}: expected a tensor. Is the `...` replaced, and is there a `return`?")
+        raise AssertionError(
+            f"{name} is {value}: expected a tensor. Is the `...` replaced, and is there a `return`?"
+        )
     if not isinstance(value, Tensor):
         raise AssertionError(f"{name} is a {type(value).__name__}, expected a torch tensor.")
     if value.is_floating_point() and not torch.isfinite(value).all():
-        raise AssertionError(f"{name} contains {_nonfinite(value)}. A row without any finite score gives nan.")
+        raise AssertionError(
+            f"{name} contains {_nonfinite(value)}. A row without any finite score gives nan."
+        )
     return value
 
 
@@ -97,7 +101,9 @@ def one_of(value: Any, choices: str, name: str) -> str:
     return letter
 
 
-def raises(kind: type[Exception] | tuple[type[Exception], ...], function: Callable[..., Any], *args: Any) -> str:
+def raises(
+    kind: type[Exception] | tuple[type[Exception], ...], function: Callable[..., Any], *args: Any
+) -> str:
     """The message of the exception of that kind that `function(*args)` raises; an AssertionError if it raises none."""
     wanted = " or ".join(k.__name__ for k in (kind if isinstance(kind, tuple) else (kind,)))
     try:
@@ -106,7 +112,9 @@ def raises(kind: type[Exception] | tuple[type[Exception], ...], function: Callab
         return str(error)
     except Exception as error:
         raise AssertionError(f"expected {wanted}, but {type(error).__name__} was raised: {error}") from None
-    raise AssertionError(f"expected {wanted}, but {_name(function)} returned {type(result).__name__} without complaint.")
+    raise AssertionError(
+        f"expected {wanted}, but {_name(function)} returned {type(result).__name__} without complaint."
+    )
 
 
 def call(function: Callable[..., Any], *args: Any, max_entries: int | None = None, **kwargs: Any) -> Any:
@@ -129,8 +137,13 @@ def call(function: Callable[..., Any], *args: Any, max_entries: int | None = Non
 
 def model_state(model: nn.Module) -> dict[str, Any]:
     """Counts and sums that change when hooks stay behind, weights are edited or the mode is switched."""
-    hooks = sum(len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules())
-    weights = tuple((p._version, p.data_ptr(), float(p.detach().reshape(-1)[:4096].double().sum())) for p in model.parameters())
+    hooks = sum(
+        len(m._forward_hooks) + len(m._forward_pre_hooks) + len(m._backward_hooks) for m in model.modules()
+    )
+    weights = tuple(
+        (p._version, p.data_ptr(), float(p.detach().reshape(-1)[:4096].double().sum()))
+        for p in model.parameters()
+    )
     return {"hooks": hooks, "weights": weights, "training": model.training}
 
 
@@ -143,7 +156,10 @@ class _SizeGuard(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
-        if func in (torch.ops.aten.mm.default, torch.ops.aten.bmm.default):  # products are what grows without warning
+        if func in (
+            torch.ops.aten.mm.default,
+            torch.ops.aten.bmm.default,
+        ):  # products are what grows without warning
             self._refuse_if_large((*args[0].shape[:-1], args[1].shape[-1]))
         result = func(*args, **kwargs)
         if isinstance(result, Tensor):

@@ -32,12 +32,16 @@ Lessons = Annotated[
     list[str] | None, typer.Argument(help="Lessons, in full or by number (`02`). All of them when left out.")
 ]
 JsonPath = Annotated[Path | None, typer.Option("--json", help="Also write the table to this file as JSON.")]
-Root = Annotated[Path, typer.Option("--root", help="The course folder (the one with source/ and nbgrader_config.py).")]
+Root = Annotated[
+    Path, typer.Option("--root", help="The course folder (the one with source/ and nbgrader_config.py).")
+]
 
 
 @app.command("fetch-models")
 def fetch_models(
-    force: Annotated[bool, typer.Option("--force", help="Make it again even if it is there and whole.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Make it again even if it is there and whole.")
+    ] = False,
 ) -> None:
     """Make SmolLM2 ready in the cache: checked, converted, written whole or not at all. Needs no network.
 
@@ -63,7 +67,12 @@ def doctor(json_path: JsonPath = None) -> None:
     from course_utils.doctor import examine
 
     rows = examine()
-    _table("What the course needs", ["", "what", "found", "what to do"], rows, ["mark", "what", "found", "advice"])
+    _table(
+        "What the course needs",
+        ["", "what", "found", "what to do"],
+        rows,
+        ["mark", "what", "found", "advice"],
+    )
     _write_json(json_path, rows)
     raise typer.Exit(0 if all(row["ok"] for row in rows) else 1)
 
@@ -98,7 +107,9 @@ def check(lessons: Lessons = None, json_path: JsonPath = None, root: Root = Path
 @app.command()
 def audit(
     lessons: Lessons = None,
-    exercise: Annotated[str | None, typer.Option("--exercise", "-e", help="Only this exercise: seconds.")] = None,
+    exercise: Annotated[
+        str | None, typer.Option("--exercise", "-e", help="Only this exercise: seconds.")
+    ] = None,
     seeds: Annotated[int, typer.Option(help="How many seeds the reference must pass.")] = 5,
     jobs: Annotated[int | None, typer.Option(help="Trials at once. All cores when left out.")] = None,
     json_path: JsonPath = None,
@@ -122,7 +133,9 @@ def audit(
 @app.command()
 def demo(
     lessons: Lessons = None,
-    into: Annotated[Path, typer.Option(help="The demo's own class directory; made afresh each time.")] = Path("demo-class"),
+    into: Annotated[Path, typer.Option(help="The demo's own class directory; made afresh each time.")] = Path(
+        "demo-class"
+    ),
     json_path: JsonPath = None,
     root: Root = Path("."),
 ) -> None:

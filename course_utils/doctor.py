@@ -12,7 +12,16 @@ from course_utils import models
 
 __all__ = ["examine"]
 
-PACKAGES = ["torch", "transformers", "transformer-lens", "sae-lens", "nbgrader", "jupyterlab", "matplotlib", "ipywidgets"]
+PACKAGES = [
+    "torch",
+    "transformers",
+    "transformer-lens",
+    "sae-lens",
+    "nbgrader",
+    "jupyterlab",
+    "matplotlib",
+    "ipywidgets",
+]
 
 
 def examine() -> list[dict[str, Any]]:
@@ -21,12 +30,20 @@ def examine() -> list[dict[str, Any]]:
 
 
 def _row(what: str, ok: bool, found: str, advice: str) -> dict[str, Any]:
-    return {"what": what, "ok": ok, "mark": "ok" if ok else "no", "found": found, "advice": "" if ok else advice}
+    return {
+        "what": what,
+        "ok": ok,
+        "mark": "ok" if ok else "no",
+        "found": found,
+        "advice": "" if ok else advice,
+    }
 
 
 def _python() -> dict[str, Any]:
     version = ".".join(map(str, sys.version_info[:3]))
-    return _row("Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer, then `make ready`")
+    return _row(
+        "Python", sys.version_info >= (3, 11), version, "install Python 3.11 or newer, then `make ready`"
+    )
 
 
 def _package(name: str) -> dict[str, Any]:
@@ -63,7 +80,12 @@ def _disk() -> dict[str, Any]:
     while not place.exists():
         place = place.parent
     free = shutil.disk_usage(place).free / 1e9
-    return _row("disk for the cache", free > 1, f"{free:.0f} GB free at {models.cache_dir()}", "free 1 GB, or set COURSE_CACHE")
+    return _row(
+        "disk for the cache",
+        free > 1,
+        f"{free:.0f} GB free at {models.cache_dir()}",
+        "free 1 GB, or set COURSE_CACHE",
+    )
 
 
 def _cores() -> dict[str, Any]:

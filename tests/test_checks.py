@@ -31,7 +31,11 @@ def test_close_accepts_numbers_arrays_and_tensors():
 @pytest.mark.parametrize(
     ("got", "want", "message"),
     [
-        (torch.tensor([1.0, 2.0]), torch.tensor([1.0, 3.0]), r"m \(largest difference 1 at index \(1,\): got 2, expected 3\)"),
+        (
+            torch.tensor([1.0, 2.0]),
+            torch.tensor([1.0, 3.0]),
+            r"m \(largest difference 1 at index \(1,\): got 2, expected 3\)",
+        ),
         (torch.ones(2), torch.ones(3), r"m \(shape \(2,\), expected \(3,\)\)"),
         (torch.tensor([float("nan")]), torch.ones(1), "m .*inf"),
         (None, 1.0, "got None .*return"),
@@ -133,7 +137,14 @@ def test_quiz_accepts_the_letter_in_any_dress(answer, capsys):
 
 @pytest.mark.parametrize(
     ("answer", "message"),
-    [("A", "A is not it. no"), ("", "one letter in quotes"), (..., "one letter"), ("AB", "one letter"), ("Z", "'A', 'B'"), (2, "it is 2")],
+    [
+        ("A", "A is not it. no"),
+        ("", "one letter in quotes"),
+        (..., "one letter"),
+        ("AB", "one letter"),
+        ("Z", "'A', 'B'"),
+        (2, "it is 2"),
+    ],
 )
 def test_quiz_explains_what_is_wrong(answer, message):
     with pytest.raises(AssertionError, match=message):

@@ -78,7 +78,9 @@ def test_unknown_name_lists_the_known_ones(cache):
 def test_hub_name_without_network_is_one_message():
     code = "from course_utils import load_model; load_model('nobody/nothing')"
     environment = {"PATH": "/usr/bin:/bin", "HF_HUB_OFFLINE": "1", "HOME": "/nonexistent"}
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120)
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=120
+    )
     assert "ModelError: 'nobody/nothing' could not be loaded from the Hugging Face Hub" in run.stderr
     assert "During handling" not in run.stderr
 

@@ -56,7 +56,9 @@ def test_every_command_explains_itself_and_its_exit_status(command):
 
 def test_importing_the_package_is_cheap():
     code = "import sys, course_utils, course_utils.cli; print('torch' in sys.modules or 'nbgrader' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    )
 
 
 def test_lessons_and_the_lab_wing_never_import_the_grader():

@@ -10,6 +10,7 @@ import traitlets
 from jaxtyping import Float
 
 from course_utils import plots
+from course_utils._drawing import as_pattern, figure_html
 
 __all__ = ["AttentionExplorer"]
 
@@ -56,7 +57,7 @@ class AttentionExplorer(anywidget.AnyWidget):
         titles: Mapping[tuple[int, int], str] | None = None,
         head: tuple[int, int] = (0, 0),
     ) -> None:
-        weights = plots._pattern(patterns, ("layer", "head", "query", "key"), tokens, "patterns")
+        weights = as_pattern(patterns, ("layer", "head", "query", "key"), tokens, "patterns")
         if len(tokens) > MAX_TOKENS:
             raise ValueError(
                 f"{len(tokens)} tokens are too many to read; show at most {MAX_TOKENS}, for example "
@@ -109,7 +110,7 @@ class AttentionExplorer(anywidget.AnyWidget):
             return None
         data, metadata = bundle
         picture = self.picture()
-        return {**data, "text/html": plots._figure_html(picture), "text/plain": picture[1]}, metadata
+        return {**data, "text/html": figure_html(picture), "text/plain": picture[1]}, metadata
 
 
 def _check_head(place: Any, n_layers: int, n_heads: int) -> None:

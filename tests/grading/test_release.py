@@ -1,92 +1,16 @@
 """The release: complete, always the same, replaced whole or not at all; and every refusal names its cell."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from small import LESSON, save, small_course, small_lesson
 
 from course_utils.errors import ClassError, LessonError
 from course_utils.grading import release
 from course_utils.grading.release import generate, load_settings, write_release
-
-REPOSITORY = Path(__file__).resolve().parents[2]
-LESSON = "01-small"
-KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
-
-
-def graded(grade_id: str, **flags: Any) -> dict[str, Any]:
-    """nbgrader's metadata for a cell; flags left out are false."""
-    base = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
-    return {"nbgrader": {**base, "grade_id": grade_id, **flags}}
-
-
-def exercise(name: str, solution: str, visible: str, hidden: str) -> list[Any]:
-    """A solution cell, a visible test (1 point) and a hidden one (2 points)."""
-    stub = f"def {name}(x):\n    ### BEGIN SOLUTION\n    {solution}\n    ### END SOLUTION"
-    hidden = f"### BEGIN HIDDEN TESTS\nassert {hidden}, 'hidden case of {name}'\n### END HIDDEN TESTS"
-    test = {"grade": True, "locked": True}
-    return [
-        new_markdown_cell(f"### Write {name}"),
-        new_code_cell(stub, metadata=graded(name, solution=True)),
-        new_code_cell(
-            f"assert {visible}, 'visible case of {name}'",
-            metadata=graded(f"{name}-visible", points=1, **test),
-        ),
-        new_code_cell(hidden, metadata=graded(f"{name}-hidden", points=2, **test)),
-    ]
-
-
-def small_lesson() -> Any:
-    """Two exercises (3 automatic points each), a demo cell that writes a file, a written task of 4 points."""
-    scheme = "=== BEGIN MARK SCHEME ===\nFour points for the word ratio.\n=== END MARK SCHEME ==="
-    demo = graded("draw", locked=True) | {"tags": ["demo"]}
-    cells = [
-        new_markdown_cell("# A small lesson"),
-        new_code_cell("import math", metadata=graded("setup", locked=True)),
-        *exercise("double", "return 2 * x", "double(2) == 4", "double(-3) == -6"),
-        new_code_cell("open('demo-was-here.txt', 'w').write('x')", metadata=demo),
-        *exercise("root", "return math.sqrt(x)", "root(4) == 2", "root(9) == 3"),
-        new_markdown_cell(
-            f"Why do the two differ?\n\n{scheme}",
-            metadata=graded("written_why", task=True, locked=True, points=4),
-        ),
-        new_markdown_cell("*Your answer here.*", metadata={"tags": ["answer"]}),
-    ]
-    for index, cell in enumerate(cells):
-        cell.id = f"cell-{index}"
-    return new_notebook(cells=cells, metadata={"kernelspec": dict(KERNEL)})
-
-
-def small_course(folder: Path, *lessons: str) -> Path:
-    """A course folder with the repository's settings and, under each name, `small_lesson` with answers."""
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.copy(REPOSITORY / "nbgrader_config.py", folder)
-    for name in lessons or (LESSON,):
-        save(small_lesson(), folder, name)
-        answers = folder / "tests" / "lessons" / name
-        answers.mkdir(parents=True)
-        (answers / "double.py").write_text(
-            '# %% wrong: adds one -> "visible case"\ndef double(x):\n    return x + 1\n'
-            '# %% wrong: forgets the sign -> "hidden case"\ndef double(x):\n    return 2 * abs(x)\n'
-            "# %% right: adds\ndef double(x):\n    return x + x\n"
-        )
-        (answers / "root.py").write_text(
-            'import cmath\n# %% wrong: halves -> "hidden case"\ndef root(x):\n    return x / 2\n'
-            "# %% right: a power\ndef root(x):\n    return x**0.5\n"
-        )
-    return folder
-
-
-def save(notebook: Any, course: Path, name: str = LESSON) -> Path:
-    """The path of a source notebook, written."""
-    path = course / "source" / name / f"{name}.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nbformat.write(notebook, path)
-    return path
 
 
 @pytest.fixture

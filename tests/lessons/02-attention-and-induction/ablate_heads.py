@@ -28,7 +28,9 @@ def ablate_heads(model, tokens, heads, mode):
 
         def replace(z, hook):
             z = z.clone()
-            z[:, :, head] = 0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, head].mean(0)
+            z[:, :, head] = (
+                0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, head].mean(0)
+            )
             return z
 
         hooks.append((f"blocks.{layer}.attn.hook_z", replace))
@@ -44,10 +46,14 @@ def ablate_heads(model, tokens, heads, mode):
 
     def replace(z, hook):
         z, head = z.clone(), by_layer[hook.layer()]
-        z[:, :, head] = 0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, head].mean(0)
+        z[:, :, head] = (
+            0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, head].mean(0)
+        )
         return z
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer in by_layer])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer in by_layer]
+    )
 
 
 # %% wrong: zeroes whatever the mode says -> "mode 'mean'"
@@ -60,7 +66,9 @@ def ablate_heads(model, tokens, heads, mode):
         z[:, :, [h for layer, h in heads if layer == hook.layer()]] = 0
         return z
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads]
+    )
 
 
 # %% wrong: the mean over batch and positions -> "position by position"
@@ -71,10 +79,14 @@ def ablate_heads(model, tokens, heads, mode):
 
     def replace(z, hook):
         z, here = z.clone(), [h for layer, h in heads if layer == hook.layer()]
-        z[:, :, here] = 0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, here].mean((0, 1))
+        z[:, :, here] = (
+            0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, here].mean((0, 1))
+        )
         return z
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads]
+    )
 
 
 # %% wrong: the mean over the other heads -> "mode 'mean'"
@@ -87,7 +99,9 @@ def ablate_heads(model, tokens, heads, mode):
         z[:, :, here] = 0 if mode == "zero" else z.mean(2, keepdim=True)
         return z
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads]
+    )
 
 
 # %% wrong: takes the mean from the run that is already ablated -> "clean run"
@@ -100,7 +114,9 @@ def ablate_heads(model, tokens, heads, mode):
         z[:, :, here] = 0 if mode == "zero" else z[:, :, here].mean(0, keepdim=True)
         return z
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer in {l for l, _ in heads}])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer in {l for l, _ in heads}]
+    )
 
 
 # %% wrong: zeroes the pattern's rows, not the head's output, and takes any mode -> "mode 'mean'"
@@ -111,7 +127,9 @@ def ablate_heads(model, tokens, heads, mode):
         pattern[:, here] = 0 if mode == "zero" else pattern[:, here].mean(0, keepdim=True)
         return pattern
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_pattern", replace) for layer in {l for l, _ in heads}])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_pattern", replace) for layer in {l for l, _ in heads}]
+    )
 
 
 # %% wrong: removes the whole layer -> "no other head"
@@ -122,7 +140,9 @@ def ablate_heads(model, tokens, heads, mode):
     def replace(out, hook):
         return torch.zeros_like(out) if mode == "zero" else out.mean(0, keepdim=True).expand_as(out)
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.hook_attn_out", replace) for layer in {l for l, _ in heads}])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.hook_attn_out", replace) for layer in {l for l, _ in heads}]
+    )
 
 
 # %% wrong: edits the weights -> "weights"
@@ -146,10 +166,14 @@ def ablate_heads(model, tokens, heads, mode):
 
     def replace(z, hook):
         z, here = z.clone(), [h for layer, h in heads if layer == hook.layer()]
-        z[:, :, here] = 0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, here].mean(0)
+        z[:, :, here] = (
+            0 if mode == "zero" else cache[f"blocks.{hook.layer()}.attn.hook_z"][:, :, here].mean(0)
+        )
         return z
 
-    return model.run_with_hooks(tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads])
+    return model.run_with_hooks(
+        tokens, fwd_hooks=[(f"blocks.{layer}.attn.hook_z", replace) for layer, _ in heads]
+    )
 
 
 # %% right: a context manager and a mask over heads
@@ -163,7 +187,11 @@ def ablate_heads(model, tokens, heads, mode):
 
     def replace(z, hook):
         gone = torch.tensor([(hook.layer(), head) in heads for head in range(z.shape[2])])
-        instead = torch.zeros_like(z) if cache is None else cache[f"blocks.{hook.layer()}.attn.hook_z"].mean(0, keepdim=True)
+        instead = (
+            torch.zeros_like(z)
+            if cache is None
+            else cache[f"blocks.{hook.layer()}.attn.hook_z"].mean(0, keepdim=True)
+        )
         return torch.where(gone[None, None, :, None], instead, z)
 
     layers = sorted({layer for layer, _ in heads})
@@ -180,7 +208,13 @@ def ablate_heads(model, tokens, heads, mode):
         raise ValueError(f"mode must be zero or mean, not {mode}")
     clean = {}
     if mode == "mean":
-        keep = [(f"blocks.{layer}.attn.hook_z", lambda z, hook: clean.__setitem__(hook.layer(), z.detach().clone())) for layer, _ in heads]
+        keep = [
+            (
+                f"blocks.{layer}.attn.hook_z",
+                lambda z, hook: clean.__setitem__(hook.layer(), z.detach().clone()),
+            )
+            for layer, _ in heads
+        ]
         model.run_with_hooks(tokens, fwd_hooks=keep)
 
     def one(z, hook, head):

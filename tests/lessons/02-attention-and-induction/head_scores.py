@@ -125,12 +125,21 @@ def head_scores(pattern, tokens):
 # %% wrong: constants of the visible case -> "planted"
 def head_scores(pattern, tokens):
     heads = pattern.shape[1]
-    return {"prev": torch.ones(heads), "current": torch.zeros(heads), "first": torch.zeros(heads), "induction": torch.zeros(heads)}
+    return {
+        "prev": torch.ones(heads),
+        "current": torch.zeros(heads),
+        "first": torch.zeros(heads),
+        "induction": torch.zeros(heads),
+    }
 
 
 # %% wrong: leaves out the induction score -> "missing or misspelt"
 def head_scores(pattern, tokens):
-    return {"prev": pattern.diagonal(-1, -2, -1).mean((0, 2)), "current": torch.zeros(pattern.shape[1]), "first": pattern[..., 0].mean((0, 2))}
+    return {
+        "prev": pattern.diagonal(-1, -2, -1).mean((0, 2)),
+        "current": torch.zeros(pattern.shape[1]),
+        "first": pattern[..., 0].mean((0, 2)),
+    }
 
 
 # %% right: a mask for each habit
@@ -146,7 +155,8 @@ def head_scores(pattern, tokens):
         "induction": (latest[:, :, None] >= 0) & (latest[:, :, None] + 1 == index[None, None, :]),
     }
     return {
-        habit: (pattern * mask[:, None]).sum((0, 2, 3)) / max(int(mask.sum()), 1) for habit, mask in masks.items()
+        habit: (pattern * mask[:, None]).sum((0, 2, 3)) / max(int(mask.sum()), 1)
+        for habit, mask in masks.items()
     }
 
 

@@ -85,7 +85,10 @@ def induction_gap(model, tokens):
     length = tokens.shape[1]
     n = length // 2
     loss = np.array(
-        [[-log_probs[b, p - 1, tokens[b, p]].item() for p in range(1, length)] for b in range(tokens.shape[0])]
+        [
+            [-log_probs[b, p - 1, tokens[b, p]].item() for p in range(1, length)]
+            for b in range(tokens.shape[0])
+        ]
     )
     gaps = loss[:, 1:n].mean(axis=1) - loss[:, n + 1 :].mean(axis=1)
     half_width = 1.96 * gaps.std(ddof=1) / np.sqrt(len(gaps))

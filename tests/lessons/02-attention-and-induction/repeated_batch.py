@@ -64,7 +64,9 @@ def repeated_batch(rng, vocab, n, batch=8, start=0):
     if n > vocab - 1:
         raise ValueError("too long")
     rng = np.random.default_rng(0)
-    half = torch.tensor(np.stack([rng.permutation(np.delete(np.arange(vocab), start))[:n] for _ in range(batch)]))
+    half = torch.tensor(
+        np.stack([rng.permutation(np.delete(np.arange(vocab), start))[:n] for _ in range(batch)])
+    )
     return torch.cat([torch.full((batch, 1), start), half, half], 1)
 
 

@@ -20,7 +20,6 @@ from matplotlib.figure import Figure
 __all__ = [
     "COLOURS",
     "DASHES",
-    "HATCHES",
     "MARKERS",
     "STYLE",
     "Picture",
@@ -49,7 +48,7 @@ __all__ = [
 Picture = tuple[Figure, str]  # the figure, and one sentence with its key numbers
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"]  # Okabe and Ito: blue, vermillion, green, purple
-DASHES, MARKERS, HATCHES = ["-", "--", "-.", ":"], ["o", "s", "^", "D"], ["", "//", "\\\\", "xx"]
+DASHES, MARKERS = ["-", "--", "-.", ":"], ["o", "s", "^", "D"]
 STYLE: Any = {
     "figure.dpi": 100, "savefig.dpi": 200, "figure.constrained_layout.use": True, "figure.facecolor": "white",
     "font.size": 10, "axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9,

@@ -93,7 +93,7 @@ def far(got: Any, other: Any, message: str, atol: float = 1e-3) -> None:
 
 
 def one_of(value: Any, choices: str, name: str) -> str:
-    """The one letter of `choices` that `value` is (blanks and case aside), or an AssertionError that says how to write it."""
+    """The one letter of `choices` that `value` is, blanks and case aside; an AssertionError says how to write it."""
     letter = value.strip().upper() if isinstance(value, str) else ""
     if len(letter) != 1 or letter not in choices:
         allowed = ", ".join(repr(c) for c in choices)

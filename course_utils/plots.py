@@ -25,7 +25,6 @@ from matplotlib.figure import Figure
 from course_utils._drawing import (
     COLOURS,
     DASHES,
-    HATCHES,
     MARKERS,
     STYLE,
     Picture,
@@ -253,8 +252,7 @@ def bars(
     check_names(points, heights, "points")
     figure, axes = canvas(title, min(8.0, max(4.8, 0.95 * len(heights) + 1.6)), 3.7)
     for index, (name, height) in enumerate(heights.items()):
-        colour, hatch = COLOURS[index % 4], HATCHES[(index + index // 4) % 4]
-        axes.bar(index, height, width=0.62, color=colour, hatch=hatch, edgecolor="white", linewidth=0)
+        axes.bar(index, height, width=0.62, color=COLOURS[0])  # one colour: the axis names the bars
         if name in (errors or {}):
             low, high = as_interval(name, height, (errors or {})[name])
             axes.errorbar(

@@ -255,5 +255,5 @@ def test_history_is_of_the_shipped_models_and_ends_where_the_card_says():
 
 
 def test_history_of_an_unknown_model_lists_what_there_is():
-    with pytest.raises(ModelError, match="induction-3l.*induction-2l"):
+    with pytest.raises(ModelError, match=r"induction-3l.*induction-2l"):
         load_history("induction-3l")

@@ -170,6 +170,20 @@ class TestSmolLM2:
         load_model("smollm2")
         assert time.monotonic() - started < 2
 
+    @pytest.mark.parametrize(("setting", "threads"), [(None, 1), ("2", 2)])
+    def test_one_thread_unless_the_environment_says_otherwise(self, model, monkeypatch, setting, threads):
+        before = torch.get_num_threads()
+        try:
+            torch.set_num_threads(2)
+            if setting:
+                monkeypatch.setenv("OMP_NUM_THREADS", setting)
+            else:
+                monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+            load_model("smollm2")
+            assert torch.get_num_threads() == threads
+        finally:
+            torch.set_num_threads(before)
+
     def test_load_is_silent(self, model, capfd):
         load_model("smollm2")
         assert capfd.readouterr() == ("", "")

@@ -51,7 +51,7 @@ def test_all_is_true(name):
 def test_every_command_explains_itself_and_its_exit_status(command):
     run = course(*command.split(), "--help")
     assert run.returncode == 0
-    assert "Exit status" in run.stdout or command == "release"
+    assert "xit status" in run.stdout
 
 
 def test_importing_the_package_is_cheap():

@@ -27,15 +27,12 @@ class NeverSkipGraded(NbGraderPreprocessor):
 
     @default("tag")
     def _tag_that_execute_skips(self) -> str:
-        return Execute(parent=self.parent).skip_cells_with_tag
+        return Execute(parent=self.parent, config=self.config).skip_cells_with_tag
 
     def preprocess_cell(self, cell: Any, resources: Any, cell_index: int) -> tuple[Any, Any]:
         """The cell, without the tag unless it may be skipped, and the resources as they came."""
-        tags = cell.metadata.get("tags", [])
-        if not isinstance(tags, list):  # "demo" in "demo" is true too, and nobody checks that it is a list
-            self.log.warning("Cell %s has %r for its tags, which is no list: taken off", cell_index, tags)
-            del cell.metadata["tags"]
-        elif self.tag in tags and not _may_be_skipped(cell):
+        tags = cell.metadata.get("tags", [])  # a list: nbconvert refuses a notebook with anything else
+        if self.tag in tags and not _may_be_skipped(cell):
             self.log.warning("Cell %s is tagged %r to be skipped, but must run", cell_index, self.tag)
             cell.metadata["tags"] = [tag for tag in tags if tag != self.tag]
         return cell, resources

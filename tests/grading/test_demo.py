@@ -16,7 +16,7 @@ from rich.console import Console
 from small import LESSON, save, small_course, small_lesson
 
 from course_utils.errors import ClassError, CourseError, LessonError
-from course_utils.grading import demo, demo_class, demo_students, pool
+from course_utils.grading import demo, demo_class, demo_outcome, demo_students, pool
 from course_utils.grading.demo import STUDENTS, DemoReport, Outcome, run_demo
 from course_utils.grading.lesson import load_lesson
 
@@ -252,6 +252,16 @@ def test_a_kernel_name_is_replaced(bad: SimpleNamespace) -> None:
 def test_tests_that_were_tagged_to_be_skipped_run_all_the_same(bad: SimpleNamespace) -> None:
     assert of(bad.report, "tagged").points == 0.0
     assert of(bad.report, "tagged").status == "graded: 4 test cells failed"
+
+
+@pytest.mark.parametrize(("count", "notes"), [(None, ["1 test cell not run (double-visible)"]), (1, [])])
+def test_a_test_that_did_not_run_is_pointed_out(tmp_path: Path, count: int | None, notes: list[str]) -> None:
+    # nbgrader gives full points for it; under other settings the table must not look as if all were well.
+    notebook = small_lesson()
+    notebook.cells[4].execution_count = count
+    nbformat.write(notebook, tmp_path / "graded.ipynb")
+    grades = {"double-visible": {"failed_tests": None}}
+    assert demo_outcome.oddities(tmp_path / "graded.ipynb", grades) == notes
 
 
 # A worker that dies takes nobody else along.

@@ -17,6 +17,9 @@ from typing import Any
 import nbformat
 import pytest
 from small import LESSON, small_course, small_lesson
+from traitlets.config import Config
+
+from course_utils.grading.preprocessors import NeverSkipGraded
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("nbgrader-command-line")]
 
@@ -40,12 +43,14 @@ class Class:
         """`python -m nbgrader words…` in a folder of the class; stdout and stderr together in `.stdout`."""
         home = self.folder / "home" / where
         home.mkdir(parents=True, exist_ok=True)
-        scripts = sysconfig.get_path("scripts")  # nbgrader calls `alembic` by name
-        places = {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_DATA_DIR": str(home)}
-        path = {"PATH": os.pathsep.join([scripts, os.environ["PATH"]]), "OMP_NUM_THREADS": "1"}
+        # As where no environment is activated: nbgrader calls `alembic` by name; the course's settings find it.
+        places = os.environ["PATH"].split(os.pathsep)
+        path = os.pathsep.join(place for place in places if place != sysconfig.get_path("scripts"))
+        own = {"HOME": str(home), "JUPYTER_CONFIG_DIR": str(home), "JUPYTER_DATA_DIR": str(home)}
+        own |= {"PATH": path, "OMP_NUM_THREADS": "1"}
         done = subprocess.run(
             [sys.executable, "-m", "nbgrader", *words],
-            cwd=self.folder / where, env=os.environ | places | path, text=True, timeout=300,
+            cwd=self.folder / where, env=os.environ | own, text=True, timeout=300,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
         self.said[" ".join([where, words[0]])] = done
@@ -99,6 +104,10 @@ def solved(notebook: Any, **instead: str) -> Any:
         elif "answer" in cell.metadata.get("tags", []):
             cell.source = "Their ratio is not constant."
     return notebook
+
+
+def graded_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")]
 
 
 @pytest.fixture(scope="module")
@@ -220,6 +229,35 @@ def test_readme_files_are_no_assignments_and_no_students(klass: Class) -> None:
     assert [s["id"] for s in api.get_students()] == ["reference", "untouched"]
 
 
+# -- what may be skipped --
+
+
+@pytest.mark.parametrize(
+    ("flags", "skipped"),
+    [
+        ({"locked": True}, True),  # given: figures, try-it cells
+        ({"grade": True, "locked": True}, False),
+        ({"grade": True, "solution": True}, False),
+        ({"solution": True}, False),
+        ({"solution": True, "locked": True}, False),
+        ({"task": True, "locked": True}, False),
+        ({}, False),
+        (None, False),  # a cell of the student's own
+    ],
+)
+def test_only_given_cells_may_be_skipped(flags: dict[str, bool] | None, skipped: bool) -> None:
+    metadata: dict[str, Any] = {"tags": ["mine", "demo"]} | ({} if flags is None else {"nbgrader": flags})
+    cell = nbformat.v4.new_code_cell("x = 1", metadata=metadata)
+    cell, _ = NeverSkipGraded(tag="demo").preprocess_cell(cell, {}, 0)
+    assert cell.metadata.tags == (["mine", "demo"] if skipped else ["mine"])
+
+
+@pytest.mark.parametrize("tag", ["demo", "figure"])
+def test_the_tag_is_the_one_that_the_settings_skip(tag: str) -> None:
+    settings = Config({"ExecutePreprocessor": {"skip_cells_with_tag": tag}})
+    assert NeverSkipGraded(config=settings).tag == tag
+
+
 # -- bad input --
 
 
@@ -238,11 +276,16 @@ def bad(klass: Class, tmp_path_factory) -> Class:
     kernel = solved(copy.deepcopy(fetched))
     kernel.metadata.kernelspec = {"name": "no-such-kernel", "display_name": "?", "language": "klingon"}
     bad.submission("d-other-kernel", kernel)
-    tagged = solved(copy.deepcopy(fetched), double="double = None")
-    for cell in tagged.cells:
-        if cell.metadata.get("nbgrader", {}).get("grade"):
-            cell.metadata.tags = ["demo"]
-    bad.submission("e-tests-tagged", tagged)
+    # nbclient asks whether "demo" is in the tags: true for this text too.
+    for student, tags in {"e-tests-tagged": ["demo"], "f-tagged-by-text": "demonstration"}.items():
+        tagged = solved(copy.deepcopy(fetched), double="double = None")
+        for test in graded_cells(tagged):
+            test.metadata.tags = tags
+        bad.submission(student, tagged)
+    given = solved(copy.deepcopy(fetched), double="double = None")
+    for test in graded_cells(given):
+        test.metadata.tags, test.metadata.nbgrader["grade"] = ["demo"], False
+    bad.submission("h-tests-declared-given", given)
     bad.submission("z-good", solved(copy.deepcopy(fetched)))
     bad.run("course", "autograde", LESSON)
     return bad
@@ -310,7 +353,26 @@ def test_feedback_for_those_who_could_be_graded(bad: Class) -> None:
 
 
 def test_a_student_cannot_skip_a_test_by_tagging_it(bad: Class) -> None:
-    assert bad.scores("e-tests-tagged")["double-visible"] == 0.0
+    assert bad.scores("e-tests-tagged") == FULL | {"double-visible": 0.0, "double-hidden": 0.0}
+
+
+def test_tags_that_are_no_list_earn_nothing(bad: Class) -> None:
+    assert bad.scores("f-tagged-by-text") == dict.fromkeys(FULL)
+
+
+def test_without_the_courses_step_a_tagged_test_would_have_counted_as_passed(bad: Class, tmp_path) -> None:
+    again = Class(tmp_path)
+    shutil.copytree(bad.course, again.course)
+    with (again.course / "nbgrader_config.py").open("a") as settings:
+        settings.write("\ndel c.Autograde.sanitize_preprocessors\n")
+    again.run("course", "autograde", LESSON, "--student=e-tests-tagged", "--force")
+    assert again.scores("e-tests-tagged") == FULL
+
+
+def test_a_test_that_pretends_to_be_given_earns_nothing(bad: Class) -> None:
+    # `NeverSkipGraded` would believe it; nbgrader refuses the notebook before, because the checksum differs.
+    assert "Inconsistent checksums for cell double-visible" in said(bad)
+    assert bad.scores("h-tests-declared-given") == dict.fromkeys(FULL)
 
 
 def test_a_broken_resubmission_keeps_the_grades_but_not_the_graded_notebook(bad: Class) -> None:

@@ -24,10 +24,12 @@ c.Exchange.timezone = "UTC"
 # Cells tagged `demo` (figures, sweeps, widgets, try-it cells) are for reading: skip them when validating and
 # grading, so that a submission costs what its exercises cost.
 c.ExecutePreprocessor.skip_cells_with_tag = "demo"
-# A skipped test counts as passed, and tags are the student's: let nothing be skipped but given cells.
-# This step goes behind OverwriteCells, which restores which cells are given.
-c.Autograde.sanitize_preprocessors.append("course_utils.grading.preprocessors.NeverSkipGraded")
 # Seconds for one cell before it counts as failed; an exercise is made to need under 5.
 c.ExecutePreprocessor.timeout = 120
 # What stands where the solution was: valid Python, so a half-done notebook runs and says what is missing.
 c.ClearSolutions.code_stub = {"python": "...  # YOUR CODE HERE"}
+
+# Submissions run in a sandbox, and their tests in a process that they cannot reach.
+from course_utils.grading import configure  # noqa: E402
+
+configure(c)

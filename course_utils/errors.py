@@ -3,12 +3,13 @@
 CourseError
 ├── ModelError        a model is missing, damaged or unknown
 ├── LessonError       a lesson or its release is missing or malformed
-└── ClassError        a class directory, an exchange or a submission is not as it should be
+├── ClassError        a class directory, an exchange or a submission is not as it should be
+└── SandboxError      submissions cannot be shut in on this machine
 
 Each carries one message: what was expected, what came, what to do. The `course` command prints it without a traceback.
 """
 
-__all__ = ["ClassError", "CourseError", "LessonError", "ModelError"]
+__all__ = ["ClassError", "CourseError", "LessonError", "ModelError", "SandboxError"]
 
 
 class CourseError(Exception):
@@ -25,3 +26,7 @@ class LessonError(CourseError):
 
 class ClassError(CourseError):
     """A class directory, an exchange or a submission is not as it should be."""
+
+
+class SandboxError(CourseError):
+    """Submissions cannot be shut in on this machine, or not as configured."""

@@ -60,13 +60,22 @@ def load_model(name: str = SMOLLM2) -> Any:
         # Measured on two idle cores, a prompt of 6 tokens: 0.11 s on one thread, 1.4 s on two that wait for each other.
         torch.set_num_threads(1)
     if name == SMOLLM2:
-        return _load_smollm2()
-    if name in tiny_names():
-        return load_tiny(name)
-    if "/" in name:
-        return _load_from_hub(name)
+        model = _load_smollm2()
+    elif name in tiny_names():
+        model = load_tiny(name)
+    elif "/" in name:
+        model = _load_from_hub(name)
+    else:
+        raise ModelError(_unknown(name))
+    model.loaded_as = name  # how the grader tells another process which model it means
+    return model
+
+
+def _unknown(name: str) -> str:
+    from course_utils.tiny import tiny_names
+
     known = ", ".join([SMOLLM2, *tiny_names()])
-    raise ModelError(
+    return (
         f"There is no model called {name!r}. The course has: {known}. "
         "A Hugging Face Hub model is written owner/name, such as 'openai-community/gpt2'."
     )

@@ -1,5 +1,34 @@
 """The grading wing: everything that runs, scores or gates a submission or a lesson.
 
 `nbgrader_config.py` and the `course` command import from here; lessons never do, and nothing here imports a
-lesson. This file imports nothing, so that each door loads only what it needs.
+lesson. Any nbgrader course grades honestly with two lines at the end of its `nbgrader_config.py`:
+
+>>> from course_utils.grading import configure     # doctest: +SKIP
+>>> configure(c)                                   # doctest: +SKIP
 """
+
+from typing import Any
+
+__all__ = ["configure"]
+
+
+def configure(c: Any) -> None:
+    """Nothing: an nbgrader course with these settings grades submissions in sandboxes.
+
+    `c` is the object of an `nbgrader_config.py`. What may be set besides, before or after: `c.Examine.memory_mb`,
+    `c.Examine.notebook_timeout` and so on (`nbgrader autograde --help-all`), and `c.FeedbackPolicy.level`.
+    """
+    from course_utils.grading.autograde import EXAMINE, install
+
+    own, nbgrader = "course_utils.grading", "nbgrader.preprocessors"
+    c.Autograde.autograde_preprocessors = [
+        EXAMINE,
+        f"{nbgrader}.IgnorePattern",
+        "nbconvert.preprocessors.ClearMetadataPreprocessor",
+        f"{nbgrader}.LimitOutput",
+        f"{nbgrader}.SaveAutoGrades",
+        f"{nbgrader}.AssignLatePenalties",
+        f"{nbgrader}.CheckCellMetadata",
+        f"{own}.sanitise.Sanitise",
+    ]
+    install()

@@ -1,0 +1,265 @@
+"""nbgrader's autograding with nothing of a submission trusted: intake, rebuild, `Examine`, record.
+
+`configure(c)` puts `HonestAutograde` in the place of nbgrader's `Autograde`, so that `nbgrader autograde`,
+formgrader's button and nbgrader's Python API all grade through it.
+
+>>> configure(c)                        # in nbgrader_config.py, doctest: +SKIP
+"""
+
+import contextlib
+import fnmatch
+import hashlib
+import hmac
+import json
+import os
+import re
+import secrets
+import shutil
+import stat
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.converters import Autograde
+from nbgrader.converters.base import NbGraderException
+from nbgrader.utils import parse_utc
+
+from course_utils.grading.examine_step import Assigned, Examine
+from course_utils.grading.intake import Intake, read_notebook, take_in
+from course_utils.grading.rebuild import rebuild
+from course_utils.grading.skeleton import read_gradebook, skeleton
+
+__all__ = ["HonestAutograde", "install"]
+
+OWN = ".grading"
+EXAMINE = "course_utils.grading.examine_step.Examine"
+TIMESTAMP = "timestamp.txt"
+
+
+def install() -> None:
+    """Nothing: nbgrader's commands, its API and formgrader grade through `HonestAutograde` from now on."""
+    import nbgrader.apps.api
+    import nbgrader.apps.autogradeapp
+
+    nbgrader.apps.api.Autograde = HonestAutograde
+    nbgrader.apps.autogradeapp.Autograde = HonestAutograde
+
+
+class HonestAutograde(Autograde):
+    """nbgrader's `Autograde`; for a course without `Examine` in its preprocessors it changes nothing."""
+
+    _folder: tempfile.TemporaryDirectory | None = None
+    _staging: Path
+    _intake: Intake
+
+    @property
+    def honest(self) -> bool:
+        """Whether this course is configured for honest grading."""
+        return any(step in (EXAMINE, Examine) for step in self.autograde_preprocessors)
+
+    def init_notebooks(self) -> None:
+        """Finds what to grade: every notebook of the assignment, for every student who submitted anything."""
+        if not self.honest or not (names := self._lesson_notebooks()):
+            super().init_notebooks()
+            return
+        folders = self._submissions()
+        if not folders:
+            super().init_notebooks()  # says what it looked for, and what is there
+        self.notebooks = []
+        self.assignments = {str(f): [str(f / f"{name}.ipynb") for name in names] for f in folders}
+
+    def init_destination(self, assignment_id: str, student_id: str) -> bool:
+        """Whether the submission is to be graded: not yet, not wholly, or resubmitted since."""
+        if not self.honest:
+            return super().init_destination(assignment_id, student_id)
+        folder = Path(self._format_source(assignment_id, student_id))
+        if self._unfinished(assignment_id, student_id).exists():
+            self.log.warning("Grading of %s was interrupted; it is graded again", folder)
+            shutil.rmtree(self._format_dest(assignment_id, student_id), ignore_errors=True)
+        if _timestamp(folder)[0] is None and os.path.lexists(folder / TIMESTAMP):
+            wanted = self.force or not os.path.exists(self._format_dest(assignment_id, student_id))
+        else:
+            wanted = super().init_destination(assignment_id, student_id)
+        if wanted:
+            marker = self._unfinished(assignment_id, student_id)
+            marker.parent.mkdir(parents=True, exist_ok=True)
+            marker.touch()
+        return wanted
+
+    def init_assignment(self, assignment_id: str, student_id: str) -> None:
+        """Takes in the submission's files and prepares the gradebook."""
+        if not self.honest:
+            super().init_assignment(assignment_id, student_id)
+            return
+        source = Path(self._format_source(assignment_id, student_id))
+        dest = Path(self._format_dest(assignment_id, student_id))
+        self._folder = tempfile.TemporaryDirectory(prefix="submission-")
+        self._staging = Path(self._folder.name)
+        self._staging.chmod(0o755)  # the sandboxed process is another user
+        self._intake = take_in(source, self._staging / "files")
+        given = self._given_files(assignment_id)
+        for folder in (self._staging / "files", self._staging / "given"):
+            folder.mkdir(exist_ok=True)
+            _copy(given, folder, self.exclude_overwriting.get(assignment_id, []))
+        dest.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(
+            self._staging / "files", dest, ignore=shutil.ignore_patterns("*.ipynb"), dirs_exist_ok=True
+        )
+        self._note_submission(assignment_id, student_id, source)
+
+    def convert_notebooks(self) -> None:
+        """Grades each submission; leaves no copy behind."""
+        try:
+            super().convert_notebooks()
+        finally:
+            if self._folder:
+                self._folder.cleanup()
+
+    def convert_single_notebook(self, notebook_filename: str) -> None:
+        """Rebuilds one notebook, has it examined, and writes grades, graded notebook and record."""
+        if not self.honest:
+            super().convert_single_notebook(notebook_filename)
+            return
+        resources = self.init_single_notebook_resources(notebook_filename)
+        where = resources["nbgrader"]
+        given = self._skeleton(where["assignment"], where["notebook"])
+        path = self._staging / "files" / Path(notebook_filename).name
+        missing = f"The submission has no notebook {path.name}. Hand it in under the name it was fetched with."
+        submitted, problem = read_notebook(path) if path.is_file() else (None, missing)
+        rebuilt = rebuild(given, submitted)
+        notes = [*([problem] if problem else []), *self._intake.notes, *rebuilt.notes]
+        for note in notes:
+            self.log.warning("%s, %s: %s", where["student"], path.name, note)
+        notebook = rebuilt.notebook
+        notebook.metadata["course"] = {"notes": notes}
+        resources["course"] = Assigned(
+            given, self._staging / "files", self._staging / "given", self._seeds(where, notebook), problem or ""
+        )
+        output = ""
+        for self._sanitizing in (True, False):
+            self._init_preprocessors()
+            output, resources = self.exporter.from_notebook_node(notebook, resources)
+            notebook = nbformat.reads(output, as_version=4)
+        self._sanitizing = True
+        self.write_single_notebook(output, resources)
+        self._write_record(where, resources["course"].record)
+
+    def set_permissions(self, assignment_id: str, student_id: str) -> None:
+        """The last step: from here on the submission counts as graded."""
+        super().set_permissions(assignment_id, student_id)
+        if self.honest:
+            self._unfinished(assignment_id, student_id).unlink(missing_ok=True)
+
+    # -- what is there --
+
+    def _submissions(self) -> list[Path]:
+        """The submission folders that the command is about; links are none."""
+        pattern = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
+        root = Path(self.coursedir.root)
+        folders = sorted(root.glob(str(Path(pattern).relative_to(root))))
+        for link in (f for f in folders if f.is_symlink()):
+            self.log.warning("%s is a link, not a submission; it is left alone", link)
+        return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
+
+    def _lesson_notebooks(self) -> list[str]:
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            try:
+                notebooks = gradebook.find_assignment(self.coursedir.assignment_id).notebooks
+                return sorted(fnmatch.filter([n.name for n in notebooks], self.coursedir.notebook_id))
+            except MissingEntry:
+                return []
+
+    def _given_files(self, assignment_id: str) -> Path:
+        return Path(self.coursedir.format_path(self.coursedir.source_directory, ".", assignment_id))
+
+    def _skeleton(self, assignment_id: str, notebook: str) -> Any:
+        release = self.coursedir.format_path(self.coursedir.release_directory, ".", assignment_id)
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            cells, kernel = read_gradebook(gradebook, notebook, assignment_id)
+        return skeleton(Path(release) / f"{notebook}.ipynb", cells, kernel)
+
+    def _note_submission(self, assignment_id: str, student_id: str, source: Path) -> None:
+        timestamp, problem = _timestamp(source)
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            if self.create_student:
+                gradebook.update_or_create_student(student_id)
+            try:
+                gradebook.find_student(student_id)
+                gradebook.find_assignment(assignment_id)
+            except MissingEntry as error:
+                raise NbGraderException(f"{error}: is it in the gradebook?") from None
+            known = {"timestamp": timestamp} if timestamp else {}
+            submission = gradebook.update_or_create_submission(assignment_id, student_id, **known)
+            if timestamp and submission.total_seconds_late > 0:
+                self.log.warning("%s is %s seconds late", submission, submission.total_seconds_late)
+        if problem:
+            self.log.warning("%s: %s", source, problem)
+
+    # -- what is kept --
+
+    def _unfinished(self, assignment_id: str, student_id: str) -> Path:
+        return Path(self.coursedir.root) / OWN / "unfinished" / assignment_id / student_id
+
+    def _seeds(self, where: dict[str, Any], notebook: Any) -> dict[str, str]:
+        """Inputs are fresh for every attempt, and the same when it is graded again. Nobody outside can tell them."""
+        words = [where["student"], where["assignment"], where["notebook"], self._intake.digest]
+        attempt = "\0".join([*words, nbformat.writes(notebook)]).encode("utf-8", "replace")
+        secret = _secret(Path(self.coursedir.root) / OWN)
+        return {
+            "given": hashlib.sha256(attempt).hexdigest(),
+            "test": hmac.new(secret, attempt, "sha256").hexdigest(),
+        }
+
+    def _write_record(self, where: dict[str, Any], record: Any) -> None:
+        if record is None:
+            return
+        record.digests = {"files": self._intake.digest, "seed": record.seeds.get("given", "")}
+        folder = Path(self.coursedir.root) / OWN / "records" / where["assignment"] / where["student"]
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{where['notebook']}.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(record.to_dict(), indent=1) + "\n", encoding="utf-8")
+        fresh.replace(path)
+
+
+def _copy(source: Path, into: Path, keep: list[str]) -> None:
+    """The instructor's files over the student's, without notebooks and without those that students may edit."""
+    for path in sorted(source.rglob("*")):
+        place = path.relative_to(source)
+        if not path.is_file() or path.suffix == ".ipynb" or (str(place) in keep and (into / place).exists()):
+            continue
+        (into / place.parent).mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, into / place)
+
+
+def _timestamp(folder: Path) -> tuple[Any, str]:
+    """(when the submission was handed in, what is wrong with its time stamp)."""
+    path = folder / TIMESTAMP
+    if not os.path.lexists(path):
+        return None, ""
+    with contextlib.suppress(OSError, ValueError, TypeError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                text = os.read(descriptor, 200).decode().strip()
+                if re.fullmatch(r"[\d\s:.,+A-Za-z/_-]+", text):
+                    return parse_utc(text), ""
+        finally:
+            os.close(descriptor)
+    return None, f"{TIMESTAMP} holds no time; the submission counts as handed in without one."
+
+
+def _secret(folder: Path) -> bytes:
+    """The course's own secret, made once."""
+    path = folder / "secret"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = folder / f"secret.{os.getpid()}"
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(secrets.token_bytes(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(fresh, path)  # the first of several processes wins
+        fresh.unlink()
+    return path.read_bytes()

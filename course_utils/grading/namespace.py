@@ -1,0 +1,104 @@
+"""The names of a test cell: trusted cells' own, and the student's as proxies.
+
+>>> names = Namespace(student, graded={"double"})     # doctest: +SKIP
+>>> exec("assert double(2) == 4", names)              # asks the student's process, doctest: +SKIP
+"""
+
+import builtins
+import contextlib
+import importlib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from course_utils.grading.wall.student import Missing, Student
+
+__all__ = ["Namespace"]
+
+
+class Namespace(dict):
+    """One notebook's namespace in the examiner, which only trusted cells write to.
+
+    A name is looked up in this order: graded names in the student's process; names that given cells and earlier
+    test cells made; built-in ones; `imports`, those that the lesson's own cells import; any other name in the
+    student's process. Assigning to a graded name, or deleting it, reaches the student's process. A value of
+    the student's that is data is read once and kept until more of the student's code has run.
+
+    `imports` maps a name to the `(module, attribute)` that the lesson imports under it ("" for the module itself).
+    """
+
+    def __init__(
+        self, student: Student, graded: Iterable[str], imports: Mapping[str, tuple[str, str]] | None = None
+    ) -> None:
+        super().__init__(__name__="__main__")
+        self.student, self.graded, self.imports = student, frozenset(graded), dict(imports or {})
+        self.given = False
+        self.seen: dict[str, Any] = {}
+        self.seen_at = -1
+
+    @contextlib.contextmanager
+    def only_trusted(self) -> Iterator[None]:
+        """While a given cell runs, there are no names of the student's; what it makes is shared by both sides."""
+        self.given = True
+        try:
+            yield
+        finally:
+            self.given = False
+
+    def __missing__(self, name: str) -> Any:
+        if name not in self.graded:
+            if hasattr(builtins, name):
+                raise KeyError(name)
+            if name in self.imports:
+                return self._imported(name)
+            if name in ("get_ipython", "display"):
+                return _of_ipython(name)
+        if self.given:
+            raise KeyError(name)
+        if self.seen_at != self.student.ran:
+            self.seen, self.seen_at = {}, self.student.ran
+        if name not in self.seen:
+            try:
+                self.seen[name] = self.student.get(name)
+            except Missing:
+                raise KeyError(name) from None
+        return self.seen[name]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if self.given:
+            if name in self.graded:
+                return  # the student's process has run the same cell
+            self.student.shared[name] = value
+        elif name in self.graded:
+            self.student.set(name, value)
+            return
+        super().__setitem__(name, value)
+
+    def __delitem__(self, name: str) -> None:
+        if self.given or name not in self.graded:
+            super().__delitem__(name)
+            return
+        try:
+            self.student.delete(name)
+        except Missing:
+            raise KeyError(name) from None
+
+    def _imported(self, name: str) -> Any:
+        module, attribute = self.imports[name]
+        try:
+            value: Any = importlib.import_module(module)
+            value = getattr(value, attribute) if attribute else value
+        except (ImportError, AttributeError):
+            raise KeyError(name) from None
+        super().__setitem__(name, value)
+        return value
+
+
+def _of_ipython(name: str) -> Any:
+    """What IPython puts into every notebook, for given cells and tests that use it."""
+    if name == "display":
+        from IPython.display import display
+
+        return display
+    from IPython.core.interactiveshell import InteractiveShell
+
+    return lambda: InteractiveShell.instance()

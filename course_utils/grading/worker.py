@@ -1,0 +1,154 @@
+"""The process beside the student's kernel, inside the sandbox: runs cells when told to, and says what came of it.
+
+Started by `examine` as `python -I -m course_utils.grading.worker CONTROL EXAMINER`, the numbers of two inherited
+sockets: the coordinator's, and the examiner's, which the kernel gets. Jobs come as frames, each with one answer:
+
+    {"do": "run", "source": "…", "seconds": 60}
+    {"do": "serve", "turn": 3, "seconds": 60}        the kernel answers the examiner until it ends the turn
+
+Nothing here is trusted: the student's code can do to this process what it likes.
+"""
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import KernelManager
+
+from course_utils.grading.wall.channel import Channel, Closed
+
+__all__ = ["Kernel", "main"]
+
+SERVE = "__import__('course_utils.grading.wall.agent', fromlist=['serve']).serve({}, {}, get_ipython().user_ns)"
+PATIENCE_S = 5
+
+
+class Kernel:
+    """The student's kernel: an ordinary ipykernel whose sockets are files of this sandbox."""
+
+    def __init__(self, examiner: int, most_output: int) -> None:
+        self.examiner, self.most_output = examiner, most_output
+        sockets = tempfile.mkdtemp(prefix="kernel-")
+        self.manager = KernelManager(transport="ipc", ip=f"{sockets}/socket", connection_file=f"{sockets}/kernel.json")
+        command = [sys.executable, "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}",
+                   "--HistoryManager.enabled=False"]  # fmt: skip
+        # Interrupted by a message: a signal would go to the whole sandbox.
+        self.manager._kernel_spec = KernelSpec(argv=command, language="python", interrupt_mode="message")
+        self.manager.start_kernel(pass_fds=(examiner,), env=os.environ.copy())
+        os.close(examiner)  # so that the examiner notices when the kernel ends
+        self.client = self.manager.blocking_client()
+        self.client.start_channels()
+        self.client.wait_for_ready(timeout=60)
+        self.messages: list[dict[str, Any]] = []
+
+    def run(self, source: str, seconds: float) -> dict[str, Any]:
+        """Outputs in the form of a notebook, and how it ended: "ok", "error", "timeout" or "died"."""
+        started = time.monotonic()
+        outputs = _Outputs(self.most_output)
+        message = self.client.execute(source, allow_stdin=False, stop_on_error=False)
+        ended = self._follow(message, outputs, started + seconds)
+        if ended == "timeout":
+            self.manager.interrupt_kernel()
+            if self._follow(message, outputs, time.monotonic() + PATIENCE_S) == "timeout":
+                self.manager.shutdown_kernel(now=True)
+                ended = "stuck"
+        return {"ended": ended, "outputs": outputs.items, "seconds": round(time.monotonic() - started, 3)}
+
+    def serve(self, turn: int, seconds: float) -> dict[str, Any]:
+        """As `run`, for the time in which the kernel answers the examiner."""
+        return self.run(SERVE.format(self.examiner, turn), seconds)
+
+    def _follow(self, message: str, outputs: "_Outputs", deadline: float) -> str:
+        """Collect outputs until the kernel is idle again."""
+        while True:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return "timeout"
+            try:
+                said = self.client.get_iopub_msg(timeout=min(left, 0.5))
+            except Empty:
+                if not self.manager.is_alive():
+                    return "died"
+                continue
+            if said["parent_header"].get("msg_id") != message:
+                continue
+            if said["msg_type"] == "status" and said["content"]["execution_state"] == "idle":
+                return "error" if outputs.error else "ok"
+            outputs.add(said["msg_type"], said["content"])
+
+
+class _Outputs:
+    """Outputs in nbformat's form, up to so many bytes."""
+
+    def __init__(self, most: int) -> None:
+        self.items: list[dict[str, Any]] = []
+        self.left, self.error = most, False
+
+    def add(self, kind: str, content: dict[str, Any]) -> None:
+        if kind == "clear_output":
+            self.items.clear()
+        made = getattr(self, f"_{kind}", lambda content: None)(content)
+        if made is None or self.left <= 0:
+            return
+        self.left -= len(repr(made))
+        if self.left <= 0:
+            made = {"output_type": "stream", "name": "stdout", "text": "\n[more output was left out]\n"}
+        self.items.append(made)
+
+    def _stream(self, content: dict[str, Any]) -> dict[str, Any] | None:
+        text, name = content["text"][: self.left], content["name"]
+        last = self.items[-1] if self.items else {}
+        if last.get("output_type") == "stream" and last["name"] == name:
+            last["text"] += text
+            self.left -= len(text)
+            return None
+        return {"output_type": "stream", "name": name, "text": text}
+
+    def _display_data(self, content: dict[str, Any]) -> dict[str, Any]:
+        return {"output_type": "display_data", "data": content["data"], "metadata": content["metadata"]}
+
+    def _execute_result(self, content: dict[str, Any]) -> dict[str, Any]:
+        return {
+            "output_type": "execute_result",
+            "data": content["data"],
+            "metadata": content["metadata"],
+            "execution_count": None,
+        }
+
+    def _error(self, content: dict[str, Any]) -> dict[str, Any]:
+        self.error = True
+        keys = ("ename", "evalue", "traceback")
+        return {"output_type": "error", **{key: content[key] for key in keys}}
+
+
+def main() -> None:
+    """Answer jobs until the coordinator closes its socket."""
+    control = Channel.of_descriptor(int(sys.argv[1]), cap=64 << 20)
+    start, _ = control.receive()
+    work = Path(start["work"])
+    if start["files"]:
+        shutil.copytree(start["files"], work)
+    work.mkdir(parents=True, exist_ok=True)
+    if start["fonts"]:
+        fonts = Path.home() / ".cache" / "matplotlib"
+        fonts.mkdir(parents=True)
+        shutil.copy(start["fonts"], fonts)
+    os.chdir(work)
+    os.environ["COURSE_SEED"] = start["seed"]
+    kernel = Kernel(int(sys.argv[2]), start["most_output"])
+    control.send({"ready": True})
+    with contextlib.suppress(Closed):
+        while True:
+            job, _ = control.receive()
+            control.send(getattr(kernel, job.pop("do"))(**job))
+
+
+if __name__ == "__main__":
+    main()

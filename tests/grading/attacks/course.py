@@ -1,0 +1,213 @@
+"""A class to attack: two small lessons worth 8 points each, two honest neighbours, and loot where it hurts.
+
+>>> klass = prepared(Path("/tmp/x"), stock=True)            # doctest: +SKIP
+>>> copied(klass, Path("/tmp/y")).loot["LOOT-solution-1f0c"]  # doctest: +SKIP
+'solution'
+"""
+
+import dataclasses
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+
+from attacks.kit import PLAIN, TENSORS
+
+__all__ = ["FULL", "NEIGHBOURS", "RIGHT", "Class", "copied", "prepared", "solved"]
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+NEIGHBOURS = ("a-before", "z-after")
+FULL = 8.0
+RIGHT = {
+    "double": "def double(x):\n    return x + x",
+    "mean": "def mean(numbers):\n    return sum(numbers) / len(numbers)",
+    "vowels": "def vowels(word):\n    return sum(letter in 'aeiou' for letter in word.lower())",
+    "scaled": "def scaled(t):\n    return t * 2",
+}
+# Visible and hidden tests. The last cell of `plain` gives partial credit.
+TESTS = {
+    "double": ("assert double(2) == 4, 'double(2) should be 4'", """
+# {hidden}
+known_wrong = '{hidden}'
+assert double(0) != known_wrong, 'double(0) should be a number'
+assert double(-3) == -6, 'double(-3) should be -6'  # {hidden}"""),
+    "mean": ("import math\nassert math.isclose(mean([1, 2, 6]), 3), 'the mean of 1, 2 and 6 is 3'", """
+import numpy.testing  # {hidden}
+numpy.testing.assert_allclose([mean([2, 5]), mean([-4, 2])], [3.5, -1])"""),
+    "scaled": ("import torch\nassert torch.allclose(scaled(torch.ones(2)), torch.tensor([2.0, 2.0])), 'twice one'", """
+import torch
+from course_utils import checks
+assert torch.allclose(scaled(torch.tensor([3.0, -1.0])), torch.tensor([6.0, -2.0])), 'every entry'  # {hidden}
+checks.close(scaled(torch.tensor([[5.0]])), [[10.0]], 'twice five')"""),
+}  # fmt: skip
+VOWELS = """assert vowels('banana') == 3, 'banana has 3 vowels'
+### BEGIN HIDDEN TESTS
+words = {{'queue': 4, 'rhythm': 0, 'AEIOU': 5, 'sky': 0}}  # {hidden}
+right = sum(vowels(word) == count for word, count in words.items())
+2 * right / len(words)
+### END HIDDEN TESTS"""
+STUBS = {
+    "double": "def double(x):\n    {begin}return 2 * x  # {solution}{end}",
+    "mean": "def mean(numbers):\n    {begin}return sum(numbers) / len(numbers)  # {solution}{end}",
+    "vowels": "def vowels(word):\n    {begin}return sum(word.lower().count(v) for v in 'aeiou')  # {solution}{end}",
+    "scaled": "def scaled(t):\n    {begin}return 2 * t  # {solution}{end}",
+}
+KINDS = ("hidden", "solution", "gradebook", "neighbour", "environment", "home", "hub")
+LIMITS = """
+# Added for the attacks: short limits.
+c.ExecutePreprocessor.timeout = 5
+"""
+OUR_LIMITS = """
+c.Examine.cell_timeout = 5
+c.Examine.notebook_timeout = 40
+c.Examine.memory_mb = 1024
+"""
+
+
+@dataclass(frozen=True)
+class Class:
+    """A folder with a course, a home and a drop in it, and what is secret there."""
+
+    folder: Path
+    stock: bool
+    loot: dict[str, str] = field(default_factory=dict)
+    """Each secret token, with where it is kept."""
+
+    @property
+    def course(self) -> Path:
+        return self.folder / "course"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def drop(self) -> Path:
+        return self.folder / "drop"
+
+    def token(self, kind: str) -> str:
+        """The secret that is kept there."""
+        return next(token for token, place in self.loot.items() if place == kind)
+
+    def run(self, *words: str, seconds: float = 120) -> tuple[int | None, str]:
+        """(exit code, all that was printed) of `nbgrader words…` there; None if it took longer than it may."""
+        command = [sys.executable, "-m", "nbgrader", *words]
+        # Fewer bytes than the machine has, so that copying a sparse file cannot fill its disk.
+        command = ["prlimit", f"--fsize={4 << 30}", "--core=0", *command]
+        with (self.folder / "log.txt").open("w+b") as log:
+            process = subprocess.Popen(
+                command, cwd=self.course, env=self.environment(), stdout=log, stderr=log, start_new_session=True
+            )
+            try:
+                code: int | None = process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+                code = None
+            log.seek(0)
+            return code, log.read(8 << 20).decode(errors="replace")
+
+    def environment(self) -> dict[str, str]:
+        """The environment of whoever grades this class."""
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "PYTEST", "IPYTHON", "XDG"))}
+        own = {"HOME": str(self.home), "ATTACK_TOKEN": self.token("environment"), "OMP_NUM_THREADS": "1"}
+        return kept | own | {"JUPYTERHUB_API_TOKEN": self.token("environment")}
+
+
+def prepared(folder: Path, stock: bool) -> Class:
+    """A class whose lessons are generated; `stock` says whether with nbgrader's own grader or with ours."""
+    loot = {f"LOOT-{kind}-{secrets.token_hex(6)}": kind for kind in KINDS}
+    klass = Class(folder, stock, loot)
+    for place in (klass.course, klass.home / ".config", klass.drop):
+        place.mkdir(parents=True)
+    (klass.course / "nbgrader_config.py").write_text(settings(stock))
+    (klass.home / ".config" / "token").write_text(klass.token("home"))
+    for name in (PLAIN, TENSORS):
+        (klass.course / "source" / name).mkdir(parents=True)
+        nbformat.write(lesson(name, klass), klass.course / "source" / name / f"{name}.ipynb")
+        code, said = klass.run("generate_assignment", name)
+        if code:
+            raise RuntimeError(f"The lesson {name} of the class to attack could not be generated:\n{said}")
+    _introduce_neighbours(klass)
+    return klass
+
+
+def copied(klass: Class, into: Path) -> Class:
+    """The same class in another folder."""
+    shutil.copytree(klass.folder, into, symlinks=True)
+    return dataclasses.replace(klass, folder=into)
+
+
+def settings(stock: bool) -> str:
+    """The repository's settings with short limits; for stock nbgrader without the lines that name our package."""
+    text = (REPOSITORY / "nbgrader_config.py").read_text()
+    if not stock:
+        return text + LIMITS + OUR_LIMITS
+    return "\n".join(line for line in text.splitlines() if "course_utils" not in line and "configure(" not in line) + LIMITS
+
+
+def lesson(name: str, klass: Class) -> Any:
+    """The source notebook of a lesson."""
+    words = {kind: klass.token(kind) for kind in KINDS}
+    given = new_code_cell("import math", metadata=_marked("setup", locked=True))
+    cells = [new_markdown_cell(f"# {name}"), given]
+    for exercise, points in {PLAIN: {"double": (1, 2), "mean": (1, 2), "vowels": (2,)}, TENSORS: {"scaled": (2, 6)}}[name].items():
+        cells += _exercise(exercise, points, words)
+    for index, cell in enumerate(cells):
+        cell.id = f"cell-{index}"
+    return new_notebook(cells=cells, metadata={"kernelspec": dict(KERNEL)})
+
+
+def _exercise(name: str, points: tuple[int, ...], words: dict[str, str]) -> list[Any]:
+    stub = STUBS[name].format(begin="### BEGIN SOLUTION\n    ", end="\n    ### END SOLUTION", **words)
+    sources = {f"{name}-both": VOWELS}
+    if name in TESTS:
+        visible, hidden = TESTS[name]
+        hidden = f"### BEGIN HIDDEN TESTS{hidden}\n### END HIDDEN TESTS"
+        sources = {f"{name}-visible": visible, f"{name}-hidden": hidden}
+    return [
+        new_markdown_cell(f"### Write {name}"),
+        new_code_cell(stub, metadata=_marked(name, solution=True)),
+        *(
+            new_code_cell(source.format(**words), metadata=_marked(id, grade=True, locked=True, points=worth))
+            for (id, source), worth in zip(sources.items(), points, strict=True)
+        ),
+    ]
+
+
+def _marked(grade_id: str, **flags: Any) -> dict[str, Any]:
+    base = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
+    return {"nbgrader": {**base, "grade_id": grade_id, **flags}}
+
+
+def solved(notebook: Any) -> Any:
+    """The notebook, with right answers in it."""
+    for cell in notebook.cells:
+        meta = cell.metadata.get("nbgrader", {})
+        if meta.get("solution"):
+            cell.source = RIGHT[meta["grade_id"]]
+    return notebook
+
+
+def _introduce_neighbours(klass: Class) -> None:
+    from nbgrader.api import Gradebook
+
+    with Gradebook(f"sqlite:///{klass.course / 'gradebook.db'}", "agai302") as gradebook:
+        for name in NEIGHBOURS:
+            gradebook.update_or_create_student(name, first_name=name, last_name=klass.token("gradebook"))
+    for name in (PLAIN, TENSORS):
+        notebook = solved(nbformat.read(klass.course / "release" / name / f"{name}.ipynb", as_version=4))
+        notebook.cells.insert(0, new_markdown_cell(f"A thought of mine: {klass.token('neighbour')}"))
+        for student in NEIGHBOURS:
+            folder = klass.course / "submitted" / student / name
+            folder.mkdir(parents=True)
+            nbformat.write(notebook, folder / f"{name}.ipynb")
+            (folder / "timestamp.txt").write_text("2030-01-01 12:00:00.000000 UTC")

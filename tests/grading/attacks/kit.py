@@ -1,0 +1,194 @@
+"""What an attack is written with: a decorator that says what it must earn, and the submission that it makes.
+
+>>> attacks, attack = collection("spoof")
+>>> @attack("sys.displayhook('x') in the student's own function", earns=0)
+... def displayhook(it):
+...     it.solution("double", "def double(x):\n    import sys; sys.displayhook('x')")
+>>> attacks[0].student
+'m-spoof-displayhook'
+"""
+
+import copy
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
+
+__all__ = ["PLAIN", "TENSORS", "Attack", "Attempt", "Write", "collection", "marker_of"]
+
+PLAIN, TENSORS = "01-plain", "02-tensors"
+
+# Stands first in every hostile notebook: where the class is (an attacker may know), and how loot is taken away.
+PRELUDE = """
+import os, sys
+COURSE, HOME, DROP, HUB, MARK, ME, LESSON = {places!r}
+def keep(*found):
+    text = MARK + " found " + repr(found)
+    print(text[:300_000])
+    try:
+        with open(DROP + "/" + MARK + ".txt", "a") as file:
+            file.write(text)
+    except OSError:
+        pass
+"""
+
+
+@dataclass(frozen=True)
+class Attack:
+    """One idea: how its submission is made, and what that must earn."""
+
+    name: str
+    theme: str
+    says: str
+    write: "Write"
+    earns: float = 0
+    """Points that the values returned by its functions honestly earn, out of 8."""
+    at_most: bool = False
+    """Whether timing decides, so that anything up to `earns` will do."""
+    lesson: str = PLAIN
+    student: str = ""
+    """The name of its folder in `submitted/`."""
+    stock: bool = True
+    """Whether it may run in stock nbgrader without harming the machine."""
+    by_exchange: bool = False
+    """Whether it is handed in through the exchange and collected."""
+    pages: bool = False
+    """Whether the TA's page and the exported grades are looked at too."""
+    alone: bool = False
+    """Whether it needs a class of its own."""
+
+
+Write = Callable[["Attempt"], None]
+
+
+def collection(theme: str) -> tuple[list[Attack], Callable[..., Callable[[Write], Write]]]:
+    """(the attacks of a module, the decorator that adds to them)."""
+    attacks: list[Attack] = []
+
+    def attack(says: str, **facts: Any) -> Callable[[Write], Write]:
+        def add(write: Write) -> Write:
+            name = f"{theme}-{write.__name__.replace('_', '-')}"
+            facts.setdefault("student", f"m-{name}")
+            attacks.append(Attack(name, theme, says, write, **facts))
+            return write
+
+        return add
+
+    return attacks, attack
+
+
+def marker_of(attack: Attack) -> str:
+    """A text that only this attack writes, so that whatever carries it is this attack's doing."""
+    return f"mark-{attack.name}-{secrets.token_hex(3)}"
+
+
+@dataclass
+class Attempt:
+    """A submission in the making, and what its author knows of the class."""
+
+    attack: Attack
+    fetched: Any
+    course: Path
+    home: Path
+    drop: Path
+    hub: str
+    folder: Path
+    """Where the submission is put together."""
+    marker: str
+    first_name: str = "Mallory"
+    earlier: list[tuple[Any, bytes | None]] = field(default_factory=list)
+    """What was submitted, and graded, before."""
+    bare: bytes | None = None
+    timestamp: str = ""
+    owner: int | None = None
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True)
+        self.start_again()
+
+    @property
+    def student(self) -> str:
+        return self.attack.student
+
+    @property
+    def lesson(self) -> str:
+        return self.attack.lesson
+
+    def start_again(self) -> None:
+        """Nothing: the notebook is as fetched, with the prelude."""
+        self.notebook = copy.deepcopy(self.fetched)
+        places = (*map(str, (self.course, self.home, self.drop)), self.hub, self.marker)
+        self.cell(PRELUDE.format(places=(*places, self.student, self.lesson)).strip(), at=0)
+
+    def solution(self, name: str, source: str) -> None:
+        """Nothing: the student's cell of that exercise has that source."""
+        self.find(name).source = source.strip("\n")
+
+    def solutions(self, sources: dict[str, str]) -> None:
+        """Nothing: the same for several exercises."""
+        for name, source in sources.items():
+            self.solution(name, source)
+
+    def find(self, grade_id: str) -> Any:
+        """The cell with that nbgrader name."""
+        cells = self.notebook.cells
+        return next(c for c in cells if c.metadata.get("nbgrader", {}).get("grade_id") == grade_id)
+
+    def tests(self) -> list[Any]:
+        """The test cells."""
+        return [c for c in self.notebook.cells if c.metadata.get("nbgrader", {}).get("grade")]
+
+    def cell(self, source: str, at: int | str | None = None, kind: str = "code") -> Any:
+        """A new free cell: at that place, before the cell of that name, or (None) before the first solution."""
+        new = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[kind](source.strip("\n"))
+        if not isinstance(at, int):
+            named = [c.metadata.get("nbgrader", {}).get("grade_id") for c in self.notebook.cells]
+            solved = [c.metadata.get("nbgrader", {}).get("solution", False) for c in self.notebook.cells]
+            at = named.index(at) if at else solved.index(True)
+        self.notebook.cells.insert(at, new)
+        return new
+
+    def remove(self, *grade_ids: str) -> None:
+        """Nothing: the notebook has no cells of these names."""
+        for grade_id in grade_ids:
+            self.notebook.cells.remove(self.find(grade_id))
+
+    def file(self, name: str, data: bytes | str) -> Path:
+        """A file that is submitted beside the notebook."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data.encode() if isinstance(data, str) else data)
+        return path
+
+    def link(self, name: str, target: Path | str) -> None:
+        """Nothing: a symbolic link is submitted beside (or instead of) the notebook."""
+        if name == f"{self.lesson}.ipynb":
+            self.bare = b""
+        os.symlink(target, self.folder / name)
+
+    def raw(self, data: bytes) -> None:
+        """Nothing: these bytes are submitted as the notebook; b"" for no notebook at all."""
+        self.bare = data
+
+    def text(self) -> str:
+        """The notebook as JSON."""
+        return nbformat.v4.writes(self.notebook)
+
+    def submitted_before(self) -> None:
+        """Nothing: what there is so far is submitted and graded; then the attack starts again."""
+        self.earlier.append((self.notebook, self.bare))
+        self.bare = None
+        self.start_again()
+
+    def save(self) -> None:
+        """Nothing: the notebook lies in the folder."""
+        path = self.folder / f"{self.lesson}.ipynb"
+        if self.bare is None:
+            path.write_text(self.text(), encoding="utf-8", errors="surrogatepass")
+        elif self.bare:
+            path.write_bytes(self.bare)

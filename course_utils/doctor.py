@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils import models
+from course_utils.errors import SandboxError
 
 __all__ = ["examine"]
 
@@ -26,7 +27,7 @@ PACKAGES = [
 
 def examine() -> list[dict[str, Any]]:
     """One row for each thing that the course needs: {what, ok, mark, found, advice}."""
-    return [_python(), *map(_package, PACKAGES), _model_package(), _model(), _disk(), _cores()]
+    return [_python(), *map(_package, PACKAGES), _model_package(), _model(), _sandbox(), _disk(), _cores()]
 
 
 def _row(what: str, ok: bool, found: str, advice: str) -> dict[str, Any]:
@@ -73,6 +74,17 @@ def _model_package() -> dict[str, Any]:
 def _model() -> dict[str, Any]:
     problem = models.verify_models()
     return _row("SmolLM2", problem is None, "whole" if problem is None else problem, "`course fetch-models`")
+
+
+def _sandbox() -> dict[str, Any]:
+    from course_utils.grading.sandbox import how_to_shut_in
+
+    try:
+        start = how_to_shut_in()
+    except SandboxError as error:
+        return _row("sandbox for grading", False, "none that works", str(error))
+    how = "user namespaces" if "--unshare-user" in start else "a user of its own for each submission"
+    return _row("sandbox for grading", True, f"bubblewrap, with {how}", "")
 
 
 def _disk() -> dict[str, Any]:

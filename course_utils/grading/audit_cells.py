@@ -1,17 +1,15 @@
 """Cells run as plain Python in one namespace, and test cells marked the way nbgrader marks them."""
 
-import ast
 import contextlib
 import io
-import linecache
-import math
 import sys
 import types
 from typing import Any, TypedDict
 
 from course_utils.grading.lesson import Cell
+from course_utils.grading.run_cell import points_of, run_source
 
-__all__ = ["TestResult", "fresh_namespace", "run_source", "run_test"]
+__all__ = ["TestResult", "fresh_namespace", "run_test"]
 
 
 class TestResult(TypedDict):
@@ -32,25 +30,6 @@ def fresh_namespace() -> dict[str, Any]:
     return module.__dict__
 
 
-def run_source(source: str, namespace: dict[str, Any], filename: str, line: int = 1) -> Any:
-    """The value of the last expression (None without one), after running `source` in `namespace`.
-
-        >>> run_source("x = 2\\nx + 1", {}, "<cell>")
-        3
-
-    `filename` and `line` are what tracebacks and `inspect.getsource` show. Raises whatever the source raises.
-    """
-    padded = "\n" * (line - 1) + source
-    linecache.cache[filename] = (len(padded), None, padded.splitlines(keepends=True), filename)
-    tree = ast.parse(padded, filename)
-    shows = not source.rstrip().endswith(";")  # IPython shows nothing after a semicolon
-    last = tree.body.pop() if shows and tree.body and isinstance(tree.body[-1], ast.Expr) else None
-    exec(compile(tree, filename, "exec", dont_inherit=True), namespace)
-    if isinstance(last, ast.Expr):
-        return eval(compile(ast.Expression(last.value), filename, "eval", dont_inherit=True), namespace)
-    return None
-
-
 def run_test(cell: Cell, namespace: dict[str, Any]) -> TestResult:
     """What nbgrader would make of the test cell: no points after an error or a word on stderr, else the
     number that its last expression shows, else all points."""
@@ -66,7 +45,7 @@ def run_test(cell: Cell, namespace: dict[str, Any]) -> TestResult:
             "stderr",
             f"wrote to stderr, for which nbgrader gives no points: {errors.getvalue().strip()}",
         )
-    points = 0.0 if type_ else _points(value, cell.points)
+    points = 0.0 if type_ else points_of(value, cell.points)
     if points > cell.points:
         type_, message = (
             "partial",
@@ -83,12 +62,3 @@ def run_test(cell: Cell, namespace: dict[str, Any]) -> TestResult:
         "type": type_,
         "message": message,
     }
-
-
-def _points(value: Any, most: float) -> float:
-    """nbgrader's partial credit: a number that the last expression shows; anything else earns all points."""
-    try:
-        points = math.nan if value is None else float(repr(value))
-    except ValueError:
-        return most
-    return points if points >= 0 else most

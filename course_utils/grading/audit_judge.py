@@ -192,6 +192,8 @@ def _problems(exercise: Exercise, trials: list[Event]) -> Iterator[str]:
             if count[kind] < least:
                 yield f"{count[kind]} {kind} answers; at least {least} are asked for"
     for trial in trials:
+        if trial.get("differs"):
+            yield f"{trial['kind']} answer ({trial['label']}): {trial['differs']}"
         if trial["kind"] == "wrong":
             if text := _wrong(trial, exercise):
                 yield text

@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.grading.audit_answers import Answer, AnswersError, quiz_answers, read_answers
-from course_utils.grading.audit_cells import TestResult, fresh_namespace, run_source, run_test
+from course_utils.grading.audit_cells import TestResult, fresh_namespace, run_test
 from course_utils.grading.audit_fork import die_with_parent, run_forked
 from course_utils.grading.audit_lab import lab_callables
+from course_utils.grading.audit_wall import across
 from course_utils.grading.lesson import Cell, Exercise, Lesson, load_lesson
 from course_utils.grading.lesson_source import names_of
+from course_utils.grading.run_cell import run_source
 
 __all__ = ["main"]
 
@@ -90,13 +92,7 @@ class Audit:
 
     def _reference(self, cells: list[Cell], seed: int) -> list[TestResult]:
         os.environ["COURSE_SEED"] = str(seed)
-        results = []
-        for cell in cells:
-            if cell.kind == "test":
-                results.append(run_test(cell, self.namespace))
-            else:
-                run_source(cell.source, self.namespace, f"<{cell.where}>")
-        return results
+        return across(cells, self.namespace, self.lesson)
 
     def _trials(self, exercise: Exercise) -> None:
         started = time.monotonic()
@@ -112,7 +108,7 @@ class Audit:
                     specs.append(("callable", f"{path} as {name}", None, bind))
         for index, outcome in self._fork([spec[3] for spec in specs], self.job["time_limit_s"]):
             kind, label, expect, _ = specs[index]
-            what = outcome.value or {"tests": [], "broken": None}
+            what = outcome.value or {"tests": [], "broken": None, "differs": None}
             self.emit(
                 "trial",
                 exercise=exercise.id,
@@ -139,25 +135,34 @@ class Audit:
         # A stub may raise at its top level; nbgrader goes on to the tests, and so do we.
         with contextlib.suppress(BaseException):
             run_source(exercise.solution.released, self.namespace, "<stub>")
-        return {"tests": self._tests(exercise, stop=False), "broken": None}
+        return self._both(exercise, stop=False)
 
     def _answer(self, exercise: Exercise, answer: Answer) -> dict[str, Any]:
         try:
             run_source(answer.preamble, self.namespace, answer.filename)
             run_source(answer.source, self.namespace, answer.filename, answer.line)
         except BaseException as error:
-            return {"tests": [], "broken": f"the answer itself raises {type(error).__name__}: {error}"}
+            return _broken(f"the answer itself raises {type(error).__name__}: {error}")
         if exercise.id not in names_of(answer.source).bound:
-            return {"tests": [], "broken": f"the answer does not define {exercise.id}"}
-        return {"tests": self._tests(exercise), "broken": None}
+            return _broken(f"the answer does not define {exercise.id}")
+        return self._both(exercise)
 
     def _callable(self, exercise: Exercise, name: str, value: Any) -> dict[str, Any]:
         run_source(exercise.solution.source, self.namespace, "<reference>")
         self.namespace[name] = value
-        return {"tests": self._tests(exercise), "broken": None}
+        tests = across(exercise.follow, self.namespace, self.lesson, stop=True)
+        return {"tests": tests, "broken": None, "differs": None}
 
-    def _tests(self, exercise: Exercise, *, stop: bool = True) -> list[TestResult]:
-        """The exercise's tests in order, up to the first that fails if `stop`."""
+    def _both(self, exercise: Exercise, *, stop: bool = True) -> dict[str, Any]:
+        """The exercise's tests as the grader runs them; and whether stock nbgrader would give other points."""
+        tests = across(exercise.follow, self.namespace, self.lesson, stop=stop)
+        stock = self._in_process(exercise, stop=stop)
+        differs = next((_difference(ours, theirs) for ours, theirs in zip(tests, stock, strict=False)
+                        if ours["points"] != theirs["points"]), None)  # fmt: skip
+        return {"tests": tests, "broken": None, "differs": differs}
+
+    def _in_process(self, exercise: Exercise, *, stop: bool) -> list[TestResult]:
+        """The exercise's tests in the answer's own process, up to the first that fails if `stop`."""
         results: list[TestResult] = []
         for cell in exercise.follow:
             if cell.kind == "setup":
@@ -167,6 +172,16 @@ class Audit:
                 if stop and not results[-1]["passed"]:
                     break
         return results
+
+
+def _broken(why: str) -> dict[str, Any]:
+    return {"tests": [], "broken": why, "differs": None}
+
+
+def _difference(ours: TestResult, stock: TestResult) -> str:
+    """A sentence on a test that gives other points across the wall than in one process."""
+    texts = [f"{t['points']:g} ({t['message'] or 'passes'})" for t in (ours, stock)]
+    return f"{ours['cell']} gives {texts[0]} in the grader and {texts[1]} in one process"
 
 
 def _tested_names(exercise: Exercise) -> list[str]:

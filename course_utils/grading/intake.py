@@ -234,14 +234,18 @@ def read_notebook(path: Path, caps: Caps = CAPS) -> tuple[dict[str, Any] | None,
 def _text(path: Path, caps: Caps) -> str:
     """The text of a file, after every check that can be made before it is parsed."""
     try:
-        with open(os.open(path, OPEN), "rb", buffering=0) as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise _Unreadable("is not a file. Submit the notebook itself.")
-            content = file.read(caps.notebook_bytes + 1)
+        opened = os.open(path, OPEN)
     except FileNotFoundError:
         raise _Unreadable("is not in the submission. Check the name of the file and submit again.") from None
     except OSError as error:
         raise _Unreadable(f"could not be opened ({error.strerror}). Submit the notebook itself.") from None
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise _Unreadable("is not a file. Submit the notebook itself.")
+        with open(opened, "rb", closefd=False) as file:
+            content = file.read(caps.notebook_bytes + 1)
+    finally:
+        os.close(opened)
     if len(content) > caps.notebook_bytes:
         raise _Unreadable(
             f"is larger than {caps.notebook_bytes:,} bytes. Clear all outputs in JupyterLab, save, submit again."

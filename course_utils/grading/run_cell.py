@@ -20,7 +20,7 @@ from typing import Any
 
 from course_utils.grading.wall.student import OutOfTime, Unreachable
 
-__all__ = ["TestRun", "points_of", "run_source", "run_test"]
+__all__ = ["TestRun", "ends_in", "points_of", "run_source", "run_test"]
 
 MOST_TEXT = 20_000
 

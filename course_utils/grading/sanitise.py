@@ -6,8 +6,7 @@
 '\\x1b[31mred\\x1b[0m plain'
 
 `Sanitise` is run twice: at the end of autograding, so that nothing harmful is written, and before a page is made
-of a notebook, for notebooks that came another way. The filters are for the pages: everything that a person wrote
-goes through `clean_html`. `docs/security.md` says what the pages' Content-Security-Policy adds to that.
+of a notebook, for notebooks that came another way. `course_utils.grading.templates` has the pages themselves.
 """
 
 import base64
@@ -19,22 +18,12 @@ from typing import Any
 
 from bleach.html5lib_shim import Filter
 from bleach.sanitizer import Cleaner
-from jinja2 import pass_context
-from nbconvert.filters import Highlight2HTML
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from nbformat import NotebookNode
 from nbgrader.preprocessors import NbGraderPreprocessor
 from pygments.token import STANDARD_TYPES
 
-__all__ = [
-    "Sanitise",
-    "clean_html",
-    "clean_output",
-    "clean_text",
-    "highlight_code",
-    "markdown2html",
-    "sanitise",
-]
+__all__ = ["Sanitise", "clean_html", "clean_output", "clean_text", "render_markdown", "sanitise"]
 
 TAGS = (
     "a abbr b blockquote br caption cite code col colgroup dd del details dfn div dl dt em figcaption figure h1 h2 "
@@ -47,7 +36,7 @@ NUMBERS = {"colspan", "rowspan", "width", "height", "start", "border"}
 IMAGES = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8"}
 # Characters that are taken. The parsers of HTML and markdown need time with the square of what a hostile text nests:
 # at these lengths at most about 4 seconds.
-MOST_HTML, MOST_MARKDOWN, MOST_CODE = 50_000, 20_000, 200_000
+MOST_HTML, MOST_MARKDOWN = 50_000, 20_000
 MOST_TEXT, MOST_IMAGE = 1_000_000, 10_000_000
 
 # Colours: a code below 256, or an extended colour with all its numbers (nbconvert fails on one without).
@@ -77,7 +66,7 @@ def clean_html(text: Any) -> str:
     """The HTML with known tags and attributes only: no scripts, styles, ids, foreign classes, links or addresses.
 
     >>> clean_html('<a href="https://example.org">see</a> <img src="https://example.org/i.png" alt="?">')
-    'see (https://example.org) <img alt="?">'
+    'see (https://example.org) [?]'
 
     A link is shown, not followed: on a server that grades, opening an address can be enough to change something.
     """
@@ -89,7 +78,7 @@ def clean_html(text: Any) -> str:
 
 
 class _ShownLinks(Filter):
-    """The stream of tags with each link's address behind its text."""
+    """The stream of tags with each link's address behind its text, and words for an image that may not stay."""
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         text = address = ""
@@ -100,6 +89,9 @@ class _ShownLinks(Filter):
                 started = token["type"] == "StartTag"
                 text, address = "", token["data"].get((None, "href"), "") if started else ""
                 continue
+            if token.get("name") == "img" and (None, "src") not in token["data"]:
+                yield {"type": "Characters", "data": f"[{token['data'].get((None, 'alt')) or 'image'}]"}
+                continue
             if token["type"] == "Characters":
                 text += token["data"]
             yield token
@@ -107,7 +99,7 @@ class _ShownLinks(Filter):
 
 def _may_stay(tag: str, name: str, value: str) -> bool:
     if name == "class":
-        return set(value.split()) <= CLASSES
+        return all(word in CLASSES or re.fullmatch(r"(hl|ansi)-[\w-]+", word) for word in value.split())
     if name == "src":
         return tag == "img" and _is_image_address(value)
     if name == "href":
@@ -159,7 +151,8 @@ class _Renderer(IPythonRenderer):
         return html.escape(text) if missing else super().image(text, url, title)
 
 
-def _render(source: str, attachments: dict[str, Any] | None = None) -> str:
+def render_markdown(source: str, attachments: dict[str, Any] | None = None) -> str:
+    """Clean HTML of markdown as nbconvert renders it; the source as it is, where that is not possible in good time."""
     if len(source) > MOST_MARKDOWN:
         return f"<pre>{html.escape(source)}</pre>"
     renderer = _Renderer(escape=False, exclude_anchor_links=True, attachments=attachments or {})
@@ -167,22 +160,6 @@ def _render(source: str, attachments: dict[str, Any] | None = None) -> str:
         return clean_html(MarkdownWithMath(renderer=renderer).render(source))
     except Exception:  # whatever a parser does with what somebody wrote, the page must come out
         return f"<pre>{html.escape(source)}</pre>"
-
-
-@pass_context
-def markdown2html(context: Any, source: str) -> str:
-    """Clean HTML of markdown; a filter for `HTMLExporter.filters`, in place of nbconvert's of that name."""
-    return _render(source, context.get("cell", {}).get("attachments"))
-
-
-@pass_context
-def highlight_code(context: Any, source: str, language: str | None = None, metadata: Any = None) -> str:
-    """Clean HTML of highlighted code; a filter for `HTMLExporter.filters`, in place of nbconvert's of that name."""
-    if len(source) > MOST_CODE:
-        return f"<pre>{html.escape(source)}</pre>"
-    about = context["nb"].metadata.get("language_info", {})
-    lexer = about.get("pygments_lexer", about.get("name")) if isinstance(about, dict) else None
-    return clean_html(Highlight2HTML(pygments_lexer=_joined(lexer))(source, language, metadata))
 
 
 def clean_output(output: Any) -> NotebookNode | None:
@@ -243,7 +220,7 @@ _LATEX_WITH_EFFECTS = re.compile(
 
 def _as_html(mime: str, text: str) -> str:
     if mime == "text/markdown":
-        return _render(text)
+        return render_markdown(text)
     data = base64.b64encode(text.encode()).decode() if mime == "image/svg+xml" else "".join(text.split())
     return clean_html(f'<img alt="Figure" src="data:{mime};base64,{data}">')
 

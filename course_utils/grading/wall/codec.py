@@ -7,7 +7,7 @@
 {'n': (1, 2.5)}
 
 None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, slice, range, `...`, NumPy arrays
-and scalars, torch tensors and dtypes, and dataclasses of `course_utils` cross by value. For anything else the
+and scalars, torch tensors and dtypes, random generators, and dataclasses of `course_utils` cross by value. For anything else the
 caller's `refer` makes a reference and `resolve` turns it back. Subclasses of these types cross as what they
 are made of: a `Counter` as a dict, a named tuple as a tuple.
 """
@@ -27,6 +27,7 @@ ARRAY_KINDS = "biufcmMSU"
 TENSOR_DTYPES = (
     "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128".split()
 )
+BIT_GENERATORS = ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]
 OWN = "course_utils."
 
 
@@ -135,6 +136,8 @@ class _Writer:
         if isinstance(value, range):
             return {"r": [self._number(part) for part in (value.start, value.stop, value.step)]}
         kind = type(value)
+        if (random := _random(value)) is not None:
+            return {"g": [random[0], self.tree(random[1], depth + 1)]}
         if dataclasses.is_dataclass(kind) and f"{kind.__module__}.".startswith(OWN):
             fields = {f.name: self.tree(getattr(value, f.name), depth + 1) for f in dataclasses.fields(kind)}
             return {"D": [kind.__module__, kind.__qualname__, fields]}
@@ -244,6 +247,15 @@ class _Reader:
         tensor = (flat != 0 if dtype is torch.bool else flat.view(dtype)).reshape(shape)
         return tensor.requires_grad_() if wants_gradient is True else tensor
 
+    def _g(self, content: Any, depth: int) -> Any:
+        name, state = content
+        state = self.value(state, depth)
+        if name == "torch":
+            return importlib.import_module("torch").Generator().set_state(state)
+        bits = getattr(importlib.import_module("numpy.random"), _one_of(name, BIT_GENERATORS))()
+        bits.state = state
+        return importlib.import_module("numpy.random").Generator(bits)
+
     def _D(self, content: Any, depth: int) -> Any:
         module, name, fields = content
         if not isinstance(module, str) or not f"{module}.".startswith(OWN):
@@ -265,6 +277,16 @@ class _Reader:
         if size is not None and len(data) != size:
             raise NotData(f"{len(data):,} bytes where the shape needs {size:,}")
         return data
+
+
+def _random(value: Any) -> tuple[str, Any] | None:
+    """A random generator's kind and state: the copy draws the same numbers, and the original is not advanced."""
+    torch, numpy = _module("torch"), _module("numpy")
+    if torch is not None and isinstance(value, torch.Generator):
+        return "torch", value.get_state()
+    if numpy is not None and isinstance(value, numpy.random.Generator):
+        return type(value.bit_generator).__name__, value.bit_generator.state
+    return None
 
 
 def _count(shape: Any) -> int:

@@ -1,42 +1,38 @@
-"""What is looked for after a class was graded: loot, planted files, left processes, content that runs in a page.
+"""What is looked for on the machine after a class was graded: changed files, files with a marker, left processes.
 
->>> active_parts("<p onclick='alert(1)'>mark-x</p><script>/* mark-x */</script>", "mark-x")
-['<script>']
+>>> before = snapshot(folder)                        # doctest: +SKIP
+>>> changed(before, snapshot(folder))                # doctest: +SKIP
+['source/01-plain/01-plain.ipynb']
 """
 
+import contextlib
 import ctypes
 import hashlib
 import json
 import os
-import re
 import sysconfig
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
-from bleach._vendor import html5lib  # parses a page as browsers do
+
+from attacks.course import REPOSITORY
 
 __all__ = [
-    "active_parts",
     "adopted_orphans",
     "changed",
+    "children",
+    "free_outputs",
     "marked_files",
     "outside",
-    "outputs_of",
     "readable",
     "snapshot",
     "still_running",
 ]
 
 MOST = 16 << 20  # bytes of a file that are read
-ACTIVE = {"script", "style", "iframe", "frame", "object", "embed", "meta", "link", "base", "form", "applet"}
-REPOSITORY = Path(__file__).resolve().parents[3]
-
-
-# -- files --
 
 
 def snapshot(folder: Path) -> dict[str, str]:
@@ -57,17 +53,27 @@ def readable(path: Path) -> str:
         return file.read(MOST).decode(errors="replace")
 
 
-def marked_files(folder: Path, marker: str) -> list[str]:
+def marked_files(folder: Path, marker: str) -> list[Path]:
     """The paths below `folder` that carry the marker, in their name or inside."""
-    return [str(p) for p in _below(folder) if marker in p.name or marker in readable(p)]
+    return [path for path in _below(folder) if marker in path.name or marker in readable(path)]
 
 
-def outside(marker: str) -> list[str]:
-    """What carries the marker in its name where all processes of the machine may write."""
+def outside(marker: str) -> list[Path]:
+    """What carries the marker in its name where any process of the machine might write."""
     libraries = {Path(sysconfig.get_path(name)) for name in ("purelib", "scripts", "data")}
     places = [Path("/dev/shm"), Path("/tmp"), Path("/var/tmp"), *libraries, REPOSITORY]
     places += [REPOSITORY / "course_utils", REPOSITORY / "course_utils" / "__pycache__"]
-    return [str(path) for place in places for path in place.glob(f"*{marker}*")]
+    return [path for place in places for path in place.glob(f"*{marker}*")]
+
+
+def free_outputs(notebook: Path) -> str:
+    """All that is in the outputs of a graded notebook's cells, the test cells aside."""
+    try:
+        cells = json.loads(readable(notebook) or "{}").get("cells", [])
+        free = [c for c in cells if not c.get("metadata", {}).get("nbgrader", {}).get("grade")]
+        return json.dumps([cell.get("outputs") for cell in free])
+    except (ValueError, AttributeError):
+        return readable(notebook)
 
 
 def _below(folder: Path) -> Iterator[Path]:
@@ -80,112 +86,60 @@ def _digest(path: Path) -> str:
         return f"-> {os.readlink(path)}"
     if not path.is_file():
         return "folder" if path.is_dir() else "special"
-    if (size := path.stat().st_size) > MOST:
-        return f"{size} bytes"
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def outputs_of(notebook: Path) -> str:
-    """All that is in the outputs of a graded notebook's cells, the test cells aside."""
-    try:
-        cells = json.loads(readable(notebook) or "{}").get("cells", [])
-        free = [c for c in cells if not c.get("metadata", {}).get("nbgrader", {}).get("grade")]
-        return json.dumps([cell.get("outputs") for cell in free])
-    except (ValueError, AttributeError):
-        return readable(notebook)
+    size = path.stat().st_size
+    return f"{size} bytes" if size > MOST else hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 # -- processes --
 
 
-@contextmanager
+@contextlib.contextmanager
 def adopted_orphans() -> Iterator[None]:
     """Nothing: meanwhile, whatever is started below this process stays below it, detached or not."""
-    set_subreaper = 36  # PR_SET_CHILD_SUBREAPER
-    prctl = ctypes.CDLL(None).prctl
-    prctl(set_subreaper, 1)
+    become_subreaper, prctl = 36, ctypes.CDLL(None).prctl
+    prctl(become_subreaper, 1)
     try:
         yield
     finally:
-        still_running(set(), wait=0)
-        prctl(set_subreaper, 0)
+        prctl(become_subreaper, 0)
+
+
+def children() -> set[int]:
+    """The processes below this one."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
 
 
 def still_running(before: set[int], wait: float) -> list[str]:
-    """The command lines of new processes below this one, `wait` seconds given to end; they are killed."""
+    """The command lines of processes below this one that were not there before; they are killed.
+
+    They have `wait` seconds to end by themselves.
+    """
     end = time.monotonic() + wait
-    while (found := _children(before)) and time.monotonic() < end:
+    while (found := _new(before)) and time.monotonic() < end:
         time.sleep(0.1)
-    said = [" ".join(_asked(process.cmdline))[:300] or _asked(process.name) or "?" for process in found]
+    said = [" ".join(_ask(process.cmdline) or [_ask(process.name)])[:2000] for process in found]
     for _ in range(50):  # a fork bomb makes new ones meanwhile
-        if not (found := _children(before)):
+        if not (found := _new(before)):
             break
         for process in found:
-            _asked(process.kill)
+            _ask(process.kill)
         psutil.wait_procs(found, timeout=0.2)
     return said
 
 
-def _children(before: set[int]) -> list[psutil.Process]:
-    _reap(before)
-    children = psutil.Process().children(recursive=True)
-    return [p for p in children if p.pid not in before and _asked(p.status) not in (psutil.STATUS_ZOMBIE, "")]
+def _new(before: set[int]) -> list[psutil.Process]:
+    """New processes below this one that live; adopted ones that have ended are let go."""
+    found = [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+    dead = [process for process in found if _ask(process.status) in (psutil.STATUS_ZOMBIE, None)]
+    for process in dead:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+    return [process for process in found if process not in dead]
 
 
-def _reap(before: set[int]) -> None:
-    """Nothing: adopted processes that have ended are gone. Own children are left to who started them."""
-    for process in psutil.Process().children():
-        if process.pid not in before and _asked(process.status) == psutil.STATUS_ZOMBIE:
-            try:
-                os.waitpid(process.pid, os.WNOHANG)
-            except ChildProcessError:
-                pass
-
-
-def _asked(question: Any) -> Any:
-    """The answer of a process, or "" if it has ended."""
+def _ask(question: Any) -> Any:
+    """The answer of a process; None if it has ended."""
     try:
         return question()
     except psutil.Error:
-        return ""
-
-
-# -- pages --
-
-
-def active_parts(page: str, marker: str) -> list[str]:
-    """The parts of an HTML page that carry the marker and would run, restyle or lead away."""
-    tree = html5lib.parse(page, treebuilder="etree", namespaceHTMLElements=False)
-    found: list[str] = []
-    _walk(tree, marker, False, found)
-    return found + ["ESC"] * ("\x1b" in page)
-
-
-def _walk(element: Any, marker: str, verbatim: bool, found: list[str]) -> None:
-    if not isinstance(element.tag, str):  # a comment
-        return
-    tag = element.tag.rsplit("}", 1)[-1].lower()
-    inside = "".join(element.itertext()) + " ".join(element.attrib.values())
-    if tag in ACTIVE and marker in inside:
-        found.append(f"<{tag}>")
-    for name, value in element.attrib.items():
-        if marker in value and (reason := _bad_attribute(str(name).lower(), value)):
-            found.append(f"<{tag} {reason}>")
-    verbatim = verbatim or tag in ("pre", "code", "script", "style", "textarea")
-    # What MathJax turns into a link: the text outside code.
-    texts = [element.text or "", *(child.tail or "" for child in element)]
-    if not verbatim and any(r"\href" in text and "javascript:" in text and marker in text for text in texts):
-        found.append(r"\href{javascript:}")
-    for child in element:
-        _walk(child, marker, verbatim, found)
-
-
-def _bad_attribute(name: str, value: str) -> str:
-    plain = re.sub(r"[\x00-\x20]", "", value).lower()
-    if name.startswith("on"):
-        return name
-    if re.search(r"(javascript|vbscript):|data:text/html", plain):
-        return f"{name}=javascript:"
-    if name == "style" and re.search(r"position:|url\(|expression", plain):
-        return "style"
-    return ""
+        return None

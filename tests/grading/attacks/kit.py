@@ -101,14 +101,14 @@ class Attempt:
     """Where the submission is put together."""
     marker: str
     first_name: str = "Mallory"
-    earlier: list[tuple[Any, bytes | None]] = field(default_factory=list)
-    """What was submitted, and graded, before."""
+    claims: str = ""
+    """Whose submission it says it is, if it is handed in through the exchange."""
+    timestamp: str = "2030-01-02 12:00:00.000000 UTC"
+    rounds: list[Path] = field(default_factory=list)
+    """The folders that were submitted, and graded, before this one."""
     bare: bytes | None = None
-    timestamp: str = ""
-    owner: int | None = None
 
     def __post_init__(self) -> None:
-        self.folder.mkdir(parents=True)
         self.start_again()
 
     @property
@@ -120,10 +120,11 @@ class Attempt:
         return self.attack.lesson
 
     def start_again(self) -> None:
-        """Nothing: the notebook is as fetched, with the prelude."""
-        self.notebook = copy.deepcopy(self.fetched)
+        """Nothing: the folder is empty, the notebook as fetched with the prelude."""
+        self.folder.mkdir(parents=True)
+        self.bare, self.notebook = None, copy.deepcopy(self.fetched)
         places = (*map(str, (self.course, self.home, self.drop)), self.hub, self.marker)
-        self.cell(PRELUDE.format(places=(*places, self.student, self.lesson)).strip(), at=0)
+        self.cell(PRELUDE.format(places=(*places, self.student, self.lesson)), at=0)
 
     def solution(self, name: str, source: str) -> None:
         """Nothing: the student's cell of that exercise has that source."""
@@ -180,15 +181,16 @@ class Attempt:
         return nbformat.v4.writes(self.notebook)
 
     def submitted_before(self) -> None:
-        """Nothing: what there is so far is submitted and graded; then the attack starts again."""
-        self.earlier.append((self.notebook, self.bare))
-        self.bare = None
+        """Nothing: what there is so far is submitted and graded a day earlier; then the attack starts again."""
+        self.save("2030-01-01 12:00:00.000000 UTC")
+        self.rounds.append(self.folder.rename(f"{self.folder}-{len(self.rounds)}"))
         self.start_again()
 
-    def save(self) -> None:
-        """Nothing: the notebook lies in the folder."""
+    def save(self, timestamp: str) -> None:
+        """Nothing: notebook and timestamp lie in the folder."""
         path = self.folder / f"{self.lesson}.ipynb"
         if self.bare is None:
             path.write_text(self.text(), encoding="utf-8", errors="surrogatepass")
         elif self.bare:
             path.write_bytes(self.bare)
+        self.file("timestamp.txt", timestamp)

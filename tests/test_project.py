@@ -63,7 +63,7 @@ def test_importing_the_package_is_cheap():
 
 def test_lessons_and_the_lab_wing_never_import_the_grader():
     for path in [*(ROOT / "course_utils").glob("*.py"), *(ROOT / "course_utils" / "widgets").glob("*.py")]:
-        if path.name != "cli.py":
+        if path.name not in ("cli.py", "doctor.py"):
             assert "course_utils.grading" not in path.read_text().replace("`course_utils.grading`", ""), path
     for path in (ROOT / "source").glob("*/*.ipynb"):
         assert "course_utils.grading" not in path.read_text(), path

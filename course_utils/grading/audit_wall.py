@@ -82,7 +82,9 @@ def _examine(
         if cell.kind == "setup":
             examiner.given(cell.source, cell.where)
         elif cell.kind == "test":
-            results.append(_result(cell, examiner.test(cell.source, cell.where, cell.points, CELL_S, len(results) + 1)))
+            results.append(
+                _result(cell, examiner.test(cell.source, cell.where, cell.points, CELL_S, len(results) + 1))
+            )
             if stop and not results[-1]["passed"]:
                 break
     return results

@@ -67,7 +67,6 @@ class HonestAutograde(Autograde):
         folders = self._submissions()
         if not folders:
             super().init_notebooks()  # says what it looked for, and what is there
-        self.notebooks = []
         self.assignments = {str(f): [str(f / f"{name}.ipynb") for name in names] for f in folders}
 
     def init_destination(self, assignment_id: str, student_id: str) -> bool:
@@ -126,7 +125,9 @@ class HonestAutograde(Autograde):
         where = resources["nbgrader"]
         given = self._skeleton(where["assignment"], where["notebook"])
         path = self._staging / "files" / Path(notebook_filename).name
-        missing = f"The submission has no notebook {path.name}. Hand it in under the name it was fetched with."
+        missing = (
+            f"The submission has no notebook {path.name}. Hand it in under the name it was fetched with."
+        )
         submitted, problem = read_notebook(path) if path.is_file() else (None, missing)
         rebuilt = rebuild(given, submitted)
         notes = [*([problem] if problem else []), *self._intake.notes, *rebuilt.notes]
@@ -135,7 +136,11 @@ class HonestAutograde(Autograde):
         notebook = rebuilt.notebook
         notebook.metadata["course"] = {"notes": notes}
         resources["course"] = Assigned(
-            given, self._staging / "files", self._staging / "given", self._seeds(where, notebook), problem or ""
+            given,
+            self._staging / "files",
+            self._staging / "given",
+            self._seeds(where, notebook),
+            problem or "",
         )
         output = ""
         for self._sanitizing in (True, False):

@@ -137,7 +137,8 @@ class _Run:
 
     def _start(self, folders: dict[Path, str], fonts: Path | None) -> None:
         shut_in = self.job.sandbox != "none"
-        inside = {None: None} | {path: place if shut_in else str(path) for path, place in folders.items()}
+        inside: dict[Path | None, str | None] = {None: None}
+        inside |= {path: place if shut_in else str(path) for path, place in folders.items()}
         start = {
             "files": inside[self.job.files], "fonts": inside[fonts], "work": str(self.worker.work),
             "seed": self.job.seeds["given"], "most_output": self.limits.output_kb * 1024,
@@ -152,7 +153,9 @@ class _Run:
             self.to_examiner.receive(START_S)
         except (ConnectionError, TimeoutError):
             time.sleep(0.2)  # for the last words
-            said = self.worker.complaint if self.worker.process.poll() is not None else self.examiner.complaint
+            said = (
+                self.worker.complaint if self.worker.process.poll() is not None else self.examiner.complaint
+            )
             raise SandboxError(
                 f"A sandbox for submissions could not be started: {said}. Try `course doctor`; if memory is "
                 "short, grade fewer submissions at once."
@@ -189,18 +192,23 @@ class _Run:
         return self._ran(cell, {}, seconds)
 
     def _ran(self, cell: CodeCell, reply: dict[str, Any], seconds: float) -> CellRecord:
-        record = CellRecord(cell.id, cell.kind, outputs=_outputs(reply), seconds=_number(reply.get("seconds")))
+        record = CellRecord(
+            cell.id, cell.kind, outputs=_outputs(reply), seconds=_number(reply.get("seconds"))
+        )
         if self.ended is not None:
             record.verdict, record.message = self.ended  # type: ignore[assignment]
         elif reply.get("ended") == "timeout":
             record.verdict = "timeout"
-            record.message = f"This cell was stopped after {seconds:g} seconds. Is there a loop that never ends?"
+            record.message = (
+                f"This cell was stopped after {seconds:g} seconds. Is there a loop that never ends?"
+            )
         record.error = NAMES.get(record.verdict, "")
         return record
 
     def _test(self, cell: CodeCell) -> CellRecord:
         self.turn += 1
-        seconds, reply, said = self._seconds(), None, {}
+        seconds, said = self._seconds(), {}  # type: float, dict[str, Any]
+        reply: dict[str, Any] | None = None
         with self._worker_may_go():
             self.to_worker.send({"do": "serve", "turn": self.turn, "seconds": seconds + 1}, timeout=GRACE_S)
         self._send_examiner({

@@ -42,7 +42,9 @@ class Assigned:
 class Examine(NbGraderPreprocessor):
     """Runs the student's cells in one sandbox and the test cells in another, and writes what came of it."""
 
-    sandbox = Unicode("bubblewrap", help="'bubblewrap', or 'none' to run submissions unprotected.").tag(config=True)
+    sandbox = Unicode("bubblewrap", help="'bubblewrap', or 'none' to run submissions unprotected.").tag(
+        config=True
+    )
     cell_timeout = Float(help="Seconds for one cell; nbgrader's own `timeout` if it is set.").tag(config=True)
     notebook_timeout = Float(PLAIN.notebook_s, help="Seconds for one notebook.").tag(config=True)
     memory_mb = Integer(PLAIN.memory_mb, help="Memory of all processes of one notebook.").tag(config=True)
@@ -80,7 +82,12 @@ class Examine(NbGraderPreprocessor):
 
     def _limits(self) -> Limits:
         return Limits(
-            self.cell_timeout, self.notebook_timeout, self.memory_mb, self.processes, self.file_mb, self.output_kb
+            self.cell_timeout,
+            self.notebook_timeout,
+            self.memory_mb,
+            self.processes,
+            self.file_mb,
+            self.output_kb,
         )
 
     def _execute(self) -> Execute:

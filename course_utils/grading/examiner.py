@@ -99,7 +99,7 @@ def _alarm(seconds: float) -> Iterator[None]:
 @contextlib.contextmanager
 def _asks(student: Student) -> Iterator[None]:
     """`checks` asks the student's process whether a model was left as it was."""
-    checks = sys.modules.get("course_utils.checks")
+    checks: Any = sys.modules.get("course_utils.checks")
     if checks is None and "torch" in sys.modules:
         checks = importlib.import_module("course_utils.checks")
     if checks is None:

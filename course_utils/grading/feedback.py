@@ -10,8 +10,9 @@ whose test cells carry a verdict, and on those of stock nbgrader, where it reads
 from typing import Any
 
 from nbconvert.filters import strip_ansi
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
-from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme, NbGraderPreprocessor
+from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
 from nbgrader.utils import determine_grade, is_grade, is_solution
 from traitlets import Bool, Enum, Unicode
 
@@ -83,7 +84,7 @@ def _by_points(cell: Any) -> str:
     return "pass" if score == most else "partial" if score else "fail"
 
 
-class FeedbackPolicy(NbGraderPreprocessor):
+class FeedbackPolicy(Preprocessor):
     """A graded notebook with what a student may see: no hidden test, no traceback through one, no mark scheme.
 
     Levels: "none" shows a test's visible half; "verdict" adds the verdict; "message" the assertion's message and
@@ -91,6 +92,7 @@ class FeedbackPolicy(NbGraderPreprocessor):
     as `feedback-verdict`, sets its own level. The student's cells keep what they printed and raised.
     """
 
+    enabled = Bool(True, help="Whether a student sees less than the whole graded notebook.").tag(config=True)
     level = Enum(LEVELS, "message", help="How much a student is told about each test.").tag(config=True)
     trust_tags = Bool(
         False,

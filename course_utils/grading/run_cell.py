@@ -112,9 +112,11 @@ def _scored(points: float, most: float, chosen_by_student: bool, value: Any) -> 
     if chosen_by_student or points == most:
         return TestRun("pass")
     if points > most:
-        message = f"This test shows {points:g} points, but it has {most:g}: the test is wrong, tell its author."
+        message = (
+            f"This test shows {points:g} points, but it has {most:g}: the test is wrong, tell its author."
+        )
         return TestRun("fail", "ValueError", message, [message])
-    return TestRun("partial", shown=repr(value), message=f"{points:g} of {most:g} points.")
+    return TestRun("partial", shown=repr(value), message=f"earned {points:g} of {most:g} points")
 
 
 def _failed(error: BaseException, filename: str) -> TestRun:

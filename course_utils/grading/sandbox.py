@@ -18,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +65,9 @@ def how_to_shut_in(kind: str = "bubblewrap") -> tuple[str, ...]:
     if kind == "none":
         return ()
     if kind != "bubblewrap":
-        raise SandboxError(f"Expected the sandbox 'bubblewrap' or 'none', got {kind!r}. Set c.Examine.sandbox.")
+        raise SandboxError(
+            f"Expected the sandbox 'bubblewrap' or 'none', got {kind!r}. Set c.Examine.sandbox."
+        )
     said = ""
     for program in _programs():
         for flags in ([], ["--unshare-user"]) if os.geteuid() == 0 else (["--unshare-user"],):
@@ -253,13 +254,19 @@ def _command(
     for name, value in environment.items():
         command += ["--setenv", name, value]
     for folder in _system():
-        command += ["--symlink", os.readlink(folder), folder] if os.path.islink(folder) else ["--ro-bind", folder, folder]
+        command += (
+            ["--symlink", os.readlink(folder), folder]
+            if os.path.islink(folder)
+            else ["--ro-bind", folder, folder]
+        )
     command += ["--proc", "/proc", "--dev", "/dev"]
     for place in ("/tmp", "/dev/shm", HOME):
         command += ["--perms", "0777", "--size", size, "--tmpfs", place]
     seen = dict.fromkeys(_packages()) | {str(outside): inside for outside, inside in folders.items()}
     for outside, inside in seen.items():
-        for parent in reversed(Path(inside or outside).parents[:-1]):  # bubblewrap would make them for root alone
+        for parent in reversed(
+            Path(inside or outside).parents[:-1]
+        ):  # bubblewrap would make them for root alone
             command += ["--perms", "0755", "--dir", str(parent)]
         command += ["--ro-bind", outside, inside or outside]
     command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]

@@ -19,9 +19,10 @@ from typing import Any
 from bleach.html5lib_shim import Filter
 from bleach.sanitizer import Cleaner
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from nbconvert.preprocessors import Preprocessor
 from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
 from pygments.token import STANDARD_TYPES
+from traitlets import Bool
 
 __all__ = ["Sanitise", "clean_html", "clean_output", "clean_text", "render_markdown", "sanitise"]
 
@@ -73,7 +74,7 @@ def clean_html(text: Any) -> str:
     source = re.sub(r"<(script|style)\b.*?(</\1\s*>|\Z)", "", _joined(text), flags=re.IGNORECASE | re.DOTALL)
     try:
         return _CLEANER.clean(source)
-    except RecursionError:  # nested thousands deep
+    except Exception:  # whatever a parser does with what somebody wrote, the page must come out
         return f"<pre>{html.escape(source)}</pre>"
 
 
@@ -87,13 +88,15 @@ class _ShownLinks(Filter):
                 if address and address not in text:
                     yield {"type": "Characters", "data": f" ({address})"}
                 started = token["type"] == "StartTag"
-                text, address = "", token["data"].get((None, "href"), "") if started else ""
+                text, address = "", html.unescape(token["data"].get((None, "href"), "")) if started else ""
                 continue
             if token.get("name") == "img" and (None, "src") not in token["data"]:
                 yield {"type": "Characters", "data": f"[{token['data'].get((None, 'alt')) or 'image'}]"}
                 continue
             if token["type"] == "Characters":
                 text += token["data"]
+            elif token["type"] == "Entity":
+                text += html.unescape(f"&{token['name']};")
             yield token
 
 
@@ -158,7 +161,7 @@ def render_markdown(source: str, attachments: dict[str, Any] | None = None) -> s
     renderer = _Renderer(escape=False, exclude_anchor_links=True, attachments=attachments or {})
     try:
         return clean_html(MarkdownWithMath(renderer=renderer).render(source))
-    except Exception:  # whatever a parser does with what somebody wrote, the page must come out
+    except Exception:  # as in clean_html
         return f"<pre>{html.escape(source)}</pre>"
 
 
@@ -269,8 +272,10 @@ def _attachments(attachments: Any) -> NotebookNode:
     return kept
 
 
-class Sanitise(NbGraderPreprocessor):
+class Sanitise(Preprocessor):
     """`sanitise` as a step of `Autograde.autograde_preprocessors` and `HTMLExporter.preprocessors`."""
+
+    enabled = Bool(True, help="Whether outputs are made harmless.").tag(config=True)
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """The notebook, made harmless, and the resources as they came."""

@@ -26,7 +26,9 @@ from course_utils.grading.wall.channel import Channel, Closed
 
 __all__ = ["Kernel", "main"]
 
-SERVE = "__import__('course_utils.grading.wall.agent', fromlist=['serve']).serve({}, {}, get_ipython().user_ns)"
+SERVE = (
+    "__import__('course_utils.grading.wall.agent', fromlist=['serve']).serve({}, {}, get_ipython().user_ns)"
+)
 PATIENCE_S = 5
 
 
@@ -36,7 +38,9 @@ class Kernel:
     def __init__(self, examiner: int, most_output: int) -> None:
         self.examiner, self.most_output = examiner, most_output
         sockets = tempfile.mkdtemp(prefix="kernel-")
-        self.manager = KernelManager(transport="ipc", ip=f"{sockets}/socket", connection_file=f"{sockets}/kernel.json")
+        self.manager = KernelManager(
+            transport="ipc", ip=f"{sockets}/socket", connection_file=f"{sockets}/kernel.json"
+        )
         command = [sys.executable, "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}",
                    "--HistoryManager.enabled=False"]  # fmt: skip
         # Interrupted by a message: a signal would go to the whole sandbox.

@@ -9,9 +9,10 @@ import pytest
 
 from course_utils.grading.audit import UnknownExercise, audit_lessons
 from course_utils.grading.audit_answers import AnswersError, read_answers
-from course_utils.grading.audit_cells import fresh_namespace, run_source, run_test
+from course_utils.grading.audit_cells import fresh_namespace, run_test
 from course_utils.grading.audit_fork import run_forked
 from course_utils.grading.lesson import Cell
+from course_utils.grading.run_cell import run_source
 
 
 def audit(course, **options):
@@ -32,6 +33,27 @@ def test_the_clean_lesson_has_no_problem(course):
     assert (double.reference_full, double.seeds, double.untouched) == (5, 5, 0)
     assert (double.wrong_failed, double.wrong, double.right_passed, double.right) == (4, 4, 2, 2)
     assert (quiz.wrong_failed, quiz.wrong, quiz.right_passed, quiz.points) == (3, 3, 1, 10)
+
+
+def test_a_test_that_needs_the_students_own_process_is_named(course):
+    course.swap("double-visible", "fresh = numbers", "double.__code__.co_name\nfresh = numbers")
+    (first, *_) = [p for p in problems(course) if "right answer (adds):" in p]
+    assert first.startswith(
+        "double: right answer (adds): double-visible gives 0 (AttributeError: '__code__' is"
+    )
+    assert first.endswith("in the grader and 30 (passes) in one process")
+
+
+def test_the_answer_cannot_reach_a_name_of_the_test(course):
+    # In one process this answer reads the test's own number from the frame that called it.
+    cheat = "import sys\ndef double(x): return 2 * sys._getframe(1).f_globals.get('fresh', x)"
+    course.answers = course.answers.replace("def double(x): return x + x", cheat)
+    course.swap("double-second", "assert double(-2)", "fresh = 1\nassert double(-2)")
+    found = [p for p in problems(course) if "(adds)" in p]
+    assert found == [
+        "double: right answer (adds): double-second gives 40 (passes) in the grader and 0 (double(0) should be 0: "
+        "nothing to add) in one process"
+    ]
 
 
 def test_two_jobs_give_the_same_verdicts(course):
@@ -104,8 +126,8 @@ BREAKS = {
             "fresh = numbers",
             "fresh = None if os.environ['COURSE_SEED'] == '2' else numbers",
         ),
-        "double: the reference on seed 2: double-visible: TypeError: unsupported operand type(s) for *: "
-        "'int' and 'NoneType'",
+        "double: the reference on seed 2: double-visible: TypeError: Your code raised TypeError: unsupported "
+        "operand type(s) for *: 'int' and 'NoneType'",
     ),
     "a quiz that gives two choices one message": (
         _swap("quiz_1-hidden", '"Five is two and three."', '"Three is two and one."'),

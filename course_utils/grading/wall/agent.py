@@ -52,7 +52,9 @@ class Agent:
             value = getattr(self, f"do_{op}")(buffers=buffers, **fields)
         except _Missing:
             return {"missing": True}, []
-        except BaseException as error:  # SystemExit and KeyboardInterrupt too: they end the call, not the test
+        except (
+            BaseException
+        ) as error:  # SystemExit and KeyboardInterrupt too: they end the call, not the test
             return {"error": _described(error)}, []
         try:
             tree, out = encode(value, self.refer)
@@ -117,7 +119,7 @@ class Agent:
         return isinstance(self.read(value, buffers), self.objects[target])
 
     def do_text(self, target: int, how: str, buffers: list) -> str:
-        return {"str": str, "repr": repr}[how](self.objects[target])[:MOST_TEXT]
+        return (str(self.objects[target]) if how == "str" else repr(self.objects[target]))[:MOST_TEXT]
 
     # -- values --
 

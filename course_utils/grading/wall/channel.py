@@ -57,8 +57,9 @@ class Channel:
         self.end.settimeout(timeout)
         try:
             self.midway = True
-            for part in (head, *views):
-                self.end.sendall(part)
+            self.end.sendall(head)
+            for view in views:
+                self.end.sendall(view)
             self.midway = False
         except TimeoutError:
             raise

@@ -7,9 +7,9 @@
 {'n': (1, 2.5)}
 
 None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, slice, range, `...`, NumPy arrays
-and scalars, torch tensors and dtypes, random generators, and dataclasses of `course_utils` cross by value. For anything else the
-caller's `refer` makes a reference and `resolve` turns it back. Subclasses of these types cross as what they
-are made of: a `Counter` as a dict, a named tuple as a tuple.
+and scalars, torch tensors and dtypes, random generators, and dataclasses of `course_utils` cross by value. For
+anything else the caller's `refer` makes a reference and `resolve` turns it back. Subclasses of these types cross
+as what they are made of: a `Counter` as a dict, a named tuple as a tuple.
 """
 
 import dataclasses
@@ -24,9 +24,10 @@ __all__ = ["NotData", "decode", "encode"]
 MOST_ITEMS = 2_000_000
 DEEPEST = 60
 ARRAY_KINDS = "biufcmMSU"
-TENSOR_DTYPES = (
-    "bool uint8 int8 int16 int32 int64 float16 bfloat16 float32 float64 complex64 complex128".split()
-)
+TENSOR_DTYPES = [
+    "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64",
+    "complex128",
+]  # fmt: skip
 BIT_GENERATORS = ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"]
 OWN = "course_utils."
 

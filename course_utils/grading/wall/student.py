@@ -144,7 +144,7 @@ class Student:
         It is made from configuration and weights: a seed would tell how the model was planted.
         """
         known = self.models.get(id(model))
-        reference = {"kind": "model", "number": known[0] if known else len(self.models)}
+        reference: dict[str, Any] = {"kind": "model", "number": known[0] if known else len(self.models)}
         if loaded_as := getattr(model, "loaded_as", None):
             reference["loaded_as"] = loaded_as
         elif known is None:

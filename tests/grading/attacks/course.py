@@ -18,27 +18,21 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from attacks.kit import PLAIN, TENSORS
+from attacks.kit import PLAIN, RIGHT, TENSORS
 
-__all__ = ["FULL", "NEIGHBOURS", "RIGHT", "Class", "copied", "prepared", "solved"]
+__all__ = ["FULL", "NEIGHBOURS", "REPOSITORY", "Class", "copied", "prepared", "solved"]
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 NEIGHBOURS = ("a-before", "z-after")
 FULL = 8.0
-RIGHT = {
-    "double": "def double(x):\n    return x + x",
-    "mean": "def mean(numbers):\n    return sum(numbers) / len(numbers)",
-    "vowels": "def vowels(word):\n    return sum(letter in 'aeiou' for letter in word.lower())",
-    "scaled": "def scaled(t):\n    return t * 2",
-}
 # Visible and hidden tests. The last cell of `plain` gives partial credit.
 TESTS = {
     "double": ("assert double(2) == 4, 'double(2) should be 4'", """
 # {hidden}
 known_wrong = '{hidden}'
 assert double(0) != known_wrong, 'double(0) should be a number'
-assert double(-3) == -6, 'double(-3) should be -6'  # {hidden}"""),
+assert all(map(lambda x: double(x) == 2 * x, [-3, 5])), 'double(-3) should be -6'  # {hidden}"""),
     "mean": ("import math\nassert math.isclose(mean([1, 2, 6]), 3), 'the mean of 1, 2 and 6 is 3'", """
 import numpy.testing  # {hidden}
 numpy.testing.assert_allclose([mean([2, 5]), mean([-4, 2])], [3.5, -1])"""),
@@ -51,8 +45,8 @@ checks.close(scaled(torch.tensor([[5.0]])), [[10.0]], 'twice five')"""),
 VOWELS = """assert vowels('banana') == 3, 'banana has 3 vowels'
 ### BEGIN HIDDEN TESTS
 words = {{'queue': 4, 'rhythm': 0, 'AEIOU': 5, 'sky': 0}}  # {hidden}
-right = sum(vowels(word) == count for word, count in words.items())
-2 * right / len(words)
+errors = sum(abs(vowels(word) - count) for word, count in words.items())
+max(2 - errors / 4, 0)
 ### END HIDDEN TESTS"""
 STUBS = {
     "double": "def double(x):\n    {begin}return 2 * x  # {solution}{end}",
@@ -101,7 +95,7 @@ class Class:
         """(exit code, all that was printed) of `nbgrader words…` there; None if it took longer than it may."""
         command = [sys.executable, "-m", "nbgrader", *words]
         # Fewer bytes than the machine has, so that copying a sparse file cannot fill its disk.
-        command = ["prlimit", f"--fsize={4 << 30}", "--core=0", *command]
+        command = ["prlimit", f"--fsize={1 << 30}", "--core=0", *command]
         with (self.folder / "log.txt").open("w+b") as log:
             process = subprocess.Popen(
                 command, cwd=self.course, env=self.environment(), stdout=log, stderr=log, start_new_session=True

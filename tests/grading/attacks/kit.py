@@ -14,14 +14,22 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 
-__all__ = ["PLAIN", "TENSORS", "Attack", "Attempt", "Write", "collection", "marker_of"]
+__all__ = ["EXERCISES", "PLAIN", "RIGHT", "TENSORS", "Attack", "Attempt", "Write", "collection", "marker_of"]
 
 PLAIN, TENSORS = "01-plain", "02-tensors"
+EXERCISES = {PLAIN: ("double", "mean", "vowels"), TENSORS: ("scaled",)}
+RIGHT = {
+    "double": "def double(x):\n    return x + x",
+    "mean": "def mean(numbers):\n    return sum(numbers) / len(numbers)",
+    "vowels": "def vowels(word):\n    return sum(letter in 'aeiou' for letter in word.lower())",
+    "scaled": "def scaled(t):\n    return t * 2",
+}
 
 # Stands first in every hostile notebook: where the class is (an attacker may know), and how loot is taken away.
 PRELUDE = """
@@ -130,10 +138,19 @@ class Attempt:
         """Nothing: the student's cell of that exercise has that source."""
         self.find(name).source = source.strip("\n")
 
-    def solutions(self, sources: dict[str, str]) -> None:
-        """Nothing: the same for several exercises."""
-        for name, source in sources.items():
-            self.solution(name, source)
+    def everywhere(self, lines: str, result: str = "return 0") -> None:
+        """Nothing: all functions of the lesson begin with these lines and end with that one."""
+        body = indent("\n".join([lines.strip("\n"), result]), "    ")
+        for name in EXERCISES[self.lesson]:
+            self.solution(name, f"def {name}(x):\n{body}")
+
+    def right(self, first: str = "") -> None:
+        """Nothing: all functions are right; each begins with these lines."""
+        for name, answer in RIGHT.items():
+            if name in EXERCISES[self.lesson]:
+                head, body = answer.split("\n")
+                lines = indent(first.strip("\n"), "    ") + "\n" if first else ""
+                self.solution(name, f"{head}\n{lines}{body}")
 
     def find(self, grade_id: str) -> Any:
         """The cell with that nbgrader name."""

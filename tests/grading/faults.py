@@ -1,0 +1,413 @@
+"""Kills processes of a running grader at random moments, and says what came of it.
+
+    python tests/grading/faults.py --kills 100 --seed 1
+
+A run grades a class of six with a pool of two. Now and then one of its processes is killed: the student's kernel,
+the worker beside it, a sandbox, the examiner, a process of the pool (the coordinator), or at last the run itself.
+Then `nbgrader autograde` completes what is left. Every rule that was broken is a fault; with none the exit status
+is 0.
+
+>>> report = Report()
+>>> Round(1, klass, folder, random.Random(1), report).play(["kernel", "coordinator"])      # doctest: +SKIP
+>>> report.faults
+[]
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import psutil
+from rich.console import Console
+from rich.table import Table
+from small import LESSON, small_course
+
+from course_utils.grading.demo_class import api_for
+from course_utils.grading.pool import Pool, Results, grade_one
+
+__all__ = ["CLASS", "VICTIMS", "Kill", "Report", "Round", "make_class", "scores", "second_run"]
+
+VICTIMS = ("kernel", "worker", "sandbox", "examiner", "coordinator", "run")
+LIMIT_S, QUIET_S = 180, 10
+TESTS = ("double-visible", "double-hidden", "root-visible", "root-hidden")
+SOLVED = {"double": "def double(x):\n    return 2 * x", "root": "def root(x):\n    return x**0.5"}
+NOTHING, FULL = (0.0, 0.0, 0.0, 0.0), (1.0, 2.0, 1.0, 2.0)
+CLASS: dict[str, tuple[dict[str, str] | None, tuple[float, ...]]] = {
+    "adds": ({"double": "def double(x):\n    return x + x"}, FULL),
+    "forgets": ({"double": "def double(x):\n    return 2 * abs(x)"}, (1.0, 0.0, 1.0, 2.0)),
+    "halves": ({"root": "def root(x):\n    return x / 2"}, (1.0, 2.0, 1.0, 0.0)),
+    "leaves": ({"root": "import os\ndef root(x):\n    os._exit(1)"}, (1.0, 2.0, 0.0, 0.0)),
+    "returns": ({}, FULL),
+    "waits": (None, NOTHING),
+}
+"""What each student hands in, and the right scores. `returns` has been graded before, with nothing right."""
+RESUBMITTED = "returns"
+
+
+@dataclass
+class Kill:
+    """What was killed, when, and what came of the submission that it was about."""
+
+    run: int
+    victim: str
+    student: str
+    at: float
+    moment: str
+    outcome: str = ""
+
+
+@dataclass
+class Report:
+    """All kills, and each broken rule in a sentence."""
+
+    kills: list[Kill] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def print(self, console: Console) -> None:
+        """Nothing: shows what was killed, what came of it, and the faults."""
+        table = Table("run", "killed", "of", "at (s)", "while", "outcome", title=f"{len(self.kills)} kills")
+        for kill in self.kills:
+            table.add_row(str(kill.run), kill.victim, kill.student, f"{kill.at:.2f}", kill.moment, kill.outcome)
+        console.print(table)
+        counts = Counter((kill.victim, kill.outcome.partition(":")[0]) for kill in self.kills)
+        for (victim, outcome), count in sorted(counts.items()):
+            console.print(f"{count:4} x {victim}: {outcome}", highlight=False)
+        for fault in self.faults:
+            console.print(f"FAULT: {fault}", style="red", highlight=False, soft_wrap=True)
+        console.print(f"{len(self.faults)} faults", highlight=False)
+
+
+# -- the class --
+
+
+def make_class(folder: Path) -> Path:
+    """A course folder with a released lesson and `CLASS`'s submissions; it can be copied."""
+    small_course(folder)
+    api = api_for(folder)
+    _must(api.generate_assignment(LESSON))
+    _must(api.release_assignment(LESSON))
+    hand_in(folder, RESUBMITTED, None, "2029")
+    _must(api.autograde(LESSON, RESUBMITTED))
+    for student, (solutions, _) in CLASS.items():
+        hand_in(folder, student, solutions, "2030")
+    return folder
+
+
+def hand_in(folder: Path, student: str, solutions: dict[str, str] | None, year: str) -> None:
+    """Nothing: what `nbgrader collect` would leave. `solutions` stand in for `SOLVED`; None is the stub."""
+    notebook = nbformat.read(folder / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
+    for cell in notebook.cells if solutions is not None else []:
+        name = cell.metadata.get("nbgrader", {}).get("grade_id")
+        cell.source = (SOLVED | (solutions or {})).get(name, cell.source)
+    place = folder / "submitted" / student / LESSON
+    place.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, place / f"{LESSON}.ipynb")
+    (place / "timestamp.txt").write_text(f"{year}-01-01 12:00:00.000000 UTC")
+
+
+def scores(folder: Path, student: str) -> tuple[float | None, ...] | None:
+    """The automatic scores in the gradebook, in the order of `TESTS`; None without a submission."""
+    from nbgrader.api import Gradebook, MissingEntry
+
+    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "agai302") as gradebook:
+        try:
+            submission = gradebook.find_submission(LESSON, student)
+        except MissingEntry:
+            return None
+        found = {grade.name: grade.auto_score for nb in submission.notebooks for grade in nb.grades}
+    return tuple(found.get(name) for name in TESTS)
+
+
+def finished(folder: Path, student: str) -> int | None:
+    """When the submission's grading was finished (the graded notebook's time, ns); None if it is not."""
+    graded = folder / "autograded" / student / LESSON / f"{LESSON}.ipynb"
+    if (folder / ".grading" / "unfinished" / LESSON / student).exists() or not graded.exists():
+        return None
+    return graded.stat().st_mtime_ns
+
+
+def _must(result: dict[str, Any]) -> None:
+    if not result["success"]:
+        raise RuntimeError(f"nbgrader could not make the class: {result}")
+
+
+# -- a run, in a process of its own --
+
+
+def grade_and_say(folder: Path, lesson: str, student: str) -> Results:
+    """As `grade_one`; meanwhile a file says which process is at which submission."""
+    note = folder / "doing" / str(os.getpid())
+    note.write_text(student)
+    try:
+        return grade_one(folder, lesson, student)
+    finally:
+        note.unlink()
+
+
+def run_pool(folder: Path) -> None:
+    """Nothing: grades the class, a line of JSON (student, reason, time of the graded notebook) for each."""
+    pool = Pool(folder, 2, grade_and_say)
+    try:
+        for student, reason in pool.grade(LESSON, list(CLASS)):
+            print(json.dumps([student, reason, finished(folder, student)]), flush=True)
+    finally:
+        pool.workers.shutdown(cancel_futures=True)
+
+
+def second_run(folder: Path) -> tuple[set[str], str]:
+    """(who was skipped, what was printed) of `nbgrader autograde`; raises if it fails."""
+    command = [sys.executable, "-m", "nbgrader", "autograde", LESSON]
+    environment = os.environ | {"TMPDIR": str(folder / "tmp"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, text=True, timeout=LIMIT_S,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    if done.returncode:
+        raise RuntimeError(f"The second run failed:\n{done.stdout[-2000:]}")
+    return set(re.findall(r"Skipping existing assignment: .*/autograded/([^/]+)/", done.stdout)), done.stdout
+
+
+# -- one class, its kills and its second run --
+
+
+class Round:
+    """A copy of the class, graded under fire, then completed."""
+
+    def __init__(self, number: int, klass: Path, folder: Path, rng: random.Random, report: Report) -> None:
+        self.number, self.rng, self.report = number, rng, report
+        self.folder = Path(shutil.copytree(klass, folder))
+        for name in ("doing", "tmp"):
+            (self.folder / name).mkdir()
+        self.kills: list[Kill] = []
+        self.seen: set[psutil.Process] = set()
+
+    def play(self, victims: list[str]) -> None:
+        """Nothing: `report` has the kills and faults of this round."""
+        before = {student: scores(self.folder, student) for student in CLASS}
+        with (self.folder / "rows").open("w") as rows, (self.folder / "errors").open("w") as errors:
+            self.started = time.time()
+            self.run = psutil.Popen(
+                [sys.executable, __file__, "--grade", str(self.folder)], stdout=rows, stderr=errors,
+                env=os.environ | {"TMPDIR": str(self.folder / "tmp")}, start_new_session=True,
+            )  # fmt: skip
+        for victim in victims:
+            self._strike(victim)
+        self._await_end()
+        self._judge_first(before)
+        self._judge_second()
+        self.report.kills += self.kills
+
+    def fault(self, what: str) -> None:
+        self.report.faults.append(f"run {self.number}: {what}")
+
+    def _await_end(self) -> None:
+        with contextlib.suppress(psutil.TimeoutExpired):
+            while self.run.poll() is None and time.time() < self.started + LIMIT_S:
+                self._processes()
+                time.sleep(0.2)
+        if self.run.poll() is None:
+            self.fault(f"the run did not end in {LIMIT_S} s")
+            self.run.kill()
+        self._end_what_is_left("first")
+
+    def _end_what_is_left(self, which: str) -> None:
+        deadline = time.time() + QUIET_S
+        while (left := self._left()) and time.time() < deadline:
+            time.sleep(0.1)
+        for process in left:
+            with contextlib.suppress(psutil.Error):
+                self.fault(f"{which} run: a process was left: {' '.join(process.cmdline())[-120:]}")
+                process.kill()
+
+    def _left(self) -> list[psutil.Process]:
+        """Processes of this round that still run: seen before, or with its folder in the command line."""
+        ours = {p for p in psutil.process_iter() if any(str(self.folder) in word for word in _words(p))}
+        return [p for p in self.seen | ours if _runs(p) and p.pid != self.run.pid]
+
+    # -- victims --
+
+    def _processes(self) -> list[psutil.Process]:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            found = self.run.children(recursive=True)
+            self.seen.update(found)
+            return found
+        return []
+
+    def _strike(self, victim: str) -> None:
+        """Kills one such process of a submission that was spared so far, at a random moment."""
+        time.sleep(self.rng.uniform(0, 1.5))
+        while self.run.poll() is None:
+            hit = {kill.student for kill in self.kills}
+            found = [(p, s) for p, s in self._of_kind(victim) if s not in hit]
+            if found:
+                process, student = self.rng.choice(found)
+                moment = self._moment(student)
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
+                    at = time.time() - self.started
+                    self.kills.append(Kill(self.number, victim, student, at, moment))
+                    return
+            time.sleep(self.rng.uniform(0, 0.25))
+
+    def _of_kind(self, victim: str) -> list[tuple[psutil.Process, str]]:
+        """(process, student) for each process of that kind that is about a submission now."""
+        doing = self._doing()
+        if victim == "run":
+            return [(self.run, "")] if doing else []
+        found = []
+        for process in self._processes():
+            with contextlib.suppress(psutil.Error):
+                if is_victim(process, victim):
+                    pids = [process.pid, *(parent.pid for parent in process.parents())]
+                    found += [(process, doing[pid]) for pid in pids if pid in doing]
+        return found
+
+    def _doing(self) -> dict[int, str]:
+        """The student that each process of the pool is at."""
+        doing = {}
+        for note in (self.folder / "doing").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                doing[int(note.name)] = note.read_text()
+        return {pid: student for pid, student in doing.items() if student}
+
+    def _moment(self, student: str) -> str:
+        """How far the submission is, told by its files."""
+        if not student:
+            return f"{len((self.folder / 'rows').read_text().splitlines())} of {len(CLASS)} done"
+        graded = self.folder / "autograded" / student / LESSON / f"{LESSON}.ipynb"
+        fresh = graded.exists() and graded.stat().st_mtime > self.started
+        if (self.folder / ".grading" / "unfinished" / LESSON / student).exists():
+            return "recording" if fresh else "examining"
+        return "feedback" if fresh else "before"
+
+    # -- what came of it --
+
+    def _rows(self) -> dict[str, tuple[str | None, int | None]]:
+        lines = [json.loads(line) for line in (self.folder / "rows").read_text().splitlines()]
+        for student, count in Counter(line[0] for line in lines).items():
+            if count > 1:
+                self.fault(f"{student} is in the table {count} times")
+        return {student: (reason, when) for student, reason, when in lines}
+
+    def _judge_first(self, before: dict[str, Any]) -> None:
+        """The table has everybody, those not hit are graded, and a failure left old scores or none."""
+        rows, hit = self._rows(), {kill.student: kill for kill in self.kills}
+        stopped = any(kill.victim == "run" for kill in self.kills)
+        for student, (_, right) in CLASS.items():
+            reason, when = rows.get(student, (None, None))
+            now = scores(self.folder, student)
+            if student not in rows:
+                outcome = "not in the table"
+                if not stopped:
+                    self.fault(f"{student} is not in the table: {(self.folder / 'errors').read_text()[-500:]}")
+            elif reason is None:
+                outcome = "graded right" if now == right else f"WRONG: {now}"
+                if now != right or when is None or when != finished(self.folder, student):
+                    self.fault(f"{student} got {now}, not {right}; graded at {when}, {finished(self.folder, student)}")
+            else:
+                outcome = f"reported: {reason}"
+                if student not in hit:
+                    self.fault(f"{student} was spared, but {outcome}")
+                if now not in (before[student], right, None, (None,) * len(TESTS)):
+                    self.fault(f"{student}, {outcome}, has neither old nor new scores: {now}")
+            if student in hit:
+                hit[student].outcome = outcome
+        if "" in hit:
+            hit[""].outcome = f"stopped: {len(rows)} in the table"
+        elif self.run.returncode:
+            self.fault(f"exit status {self.run.returncode}: {(self.folder / 'errors').read_text()[-500:]}")
+
+    def _judge_second(self) -> None:
+        """It grades what is left and nothing else; then all is right and nothing lies about."""
+        done = {student: when for student in CLASS if (when := finished(self.folder, student))}
+        done = {student: when for student, when in done.items() if when / 1e9 > self.started}
+        skipped, _ = second_run(self.folder)
+        if skipped != set(done):
+            self.fault(f"finished: {sorted(done)}; skipped by the second run: {sorted(skipped)}")
+        for student, (_, right) in CLASS.items():
+            now, when = scores(self.folder, student), finished(self.folder, student)
+            if now != right or not when:
+                self.fault(f"after the second run {student} has {now}, not {right}")
+            if student in done and when != done[student]:
+                self.fault(f"{student} was graded twice")
+        self._end_what_is_left("second")
+        for left in [*(self.folder / "tmp").iterdir(), *self.folder.glob("*-journal"), *self.folder.glob(".grading/*.*")]:
+            self.fault(f"left behind: {left.relative_to(self.folder)}")
+        with contextlib.closing(sqlite3.connect(self.folder / "gradebook.db")) as gradebook:
+            if (said := gradebook.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
+                self.fault(f"the gradebook is damaged: {said}")
+
+
+def is_victim(process: psutil.Process, victim: str) -> bool:
+    words, boxed = " ".join(process.cmdline()), process.name() == "bwrap"
+    if victim == "sandbox":
+        return boxed
+    part = {
+        "kernel": "ipykernel_launcher", "coordinator": "spawn_main",
+        "worker": "course_utils.grading.worker", "examiner": "course_utils.grading.examiner",
+    }[victim]  # fmt: skip
+    return part in words and not boxed
+
+
+def _words(process: psutil.Process) -> list[str]:
+    with contextlib.suppress(psutil.Error):
+        return process.cmdline()
+    return []
+
+
+def _runs(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.Error):
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def kill_at_random(folder: Path, kills: int, seed: int, per_run: int = 4, rounds_say: Any = None) -> Report:
+    """What came of at least so many kills, `per_run` in each run; classes are made in `folder`."""
+    rng, report, number = random.Random(seed), Report(), 0
+    klass = make_class(folder / "class")
+    while len(report.kills) < kills and number < 2 * kills:
+        number += 1
+        count = min(per_run, kills - len(report.kills))
+        victims = [*rng.choices(VICTIMS[:-1], k=count - 1), rng.choice(VICTIMS)]  # after "run" there is no other
+        Round(number, klass, folder / str(number), rng, report).play(victims)
+        shutil.rmtree(folder / str(number))
+        if rounds_say:
+            rounds_say(f"run {number}: {len(report.kills)} kills, {len(report.faults)} faults")
+    return report
+
+
+def main() -> int:
+    """The exit status: 0 if no rule was broken."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=20, help="how many processes to kill (default: %(default)s)")
+    parser.add_argument("--per-run", type=int, default=4, help="of them in one run (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of what is killed and when (default: %(default)s)")
+    parser.add_argument("--grade", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.grade:
+        run_pool(options.grade)
+        return 0
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        say = Console(stderr=True).print
+        report = kill_at_random(Path(folder), options.kills, options.seed, options.per_run, say)
+    report.print(console)
+    return 1 if report.faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -143,7 +143,11 @@ class _Run:
             "files": inside[self.job.files], "fonts": inside[fonts], "work": str(self.worker.work),
             "seed": self.job.seeds["given"], "most_output": self.limits.output_kb * 1024,
         }  # fmt: skip
-        names = {"graded": list(self.job.graded), "imports": self.job.imports, "seeds": self.job.seeds}
+        names: dict[str, Any] = {
+            "graded": list(self.job.graded),
+            "imports": self.job.imports,
+            "seeds": self.job.seeds,
+        }
         given = SUBMISSION if shut_in else str(self.job.given_files)
         names["files"] = given if self.job.given_files else None
         try:

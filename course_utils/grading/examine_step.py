@@ -135,7 +135,8 @@ def _imports(source: str) -> dict[str, tuple[str, str]]:
                 found[name.asname or whole] = (whole, "")
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             for name in node.names:
-                found[name.asname or name.name] = (node.module, name.name)
+                bound = f"* of {node.module}" if name.name == "*" else name.asname or name.name
+                found[bound] = (node.module, name.name)
     return found
 
 

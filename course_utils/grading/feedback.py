@@ -61,13 +61,12 @@ def verdict_of(cell: Any) -> tuple[str, str]:
     ('fail', 'one too many')
     """
     written = cell.metadata.get("course", {})
-    if isinstance(written, dict) and written.get("verdict") in VERDICTS:
+    if isinstance(written, dict) and str(written.get("verdict")) in VERDICTS:
         return written["verdict"], str(written.get("message") or "")
     for output in cell.outputs:
         if output.output_type == "error":
-            plain = output.ename == "AssertionError"
-            message = output.evalue if plain else f"{output.ename}: {output.evalue}"
-            return ERRORS.get(output.ename, "fail"), message
+            named = [] if output.ename in ("AssertionError", *ERRORS) else [output.ename]
+            return ERRORS.get(output.ename, "fail"), ": ".join(filter(None, [*named, output.evalue]))
         if output.output_type == "stream" and output.name == "stderr":
             return "fail", STDERR
     if cell.execution_count is None and not cell.outputs:

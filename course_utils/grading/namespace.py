@@ -23,7 +23,8 @@ class Namespace(dict):
     student's process. Assigning to a graded name, or deleting it, reaches the student's process. A value of
     the student's that is data is read once and kept until more of the student's code has run.
 
-    `imports` maps a name to the `(module, attribute)` that the lesson imports under it ("" for the module itself).
+    `imports` maps a name to the `(module, attribute)` that the lesson imports under it: "" for the module itself,
+    "*" for all that it offers.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class Namespace(dict):
     ) -> None:
         super().__init__(__name__="__main__")
         self.student, self.graded, self.imports = student, frozenset(graded), dict(imports or {})
+        self.stars = [module for module, attribute in self.imports.values() if attribute == "*"]
         self.given = False
         self.seen: dict[str, Any] = {}
         self.seen_at = -1
@@ -48,8 +50,9 @@ class Namespace(dict):
         if name not in self.graded:
             if hasattr(builtins, name):
                 raise KeyError(name)
-            if name in self.imports:
-                return self._imported(name)
+            if name in self.imports or self.stars:
+                with contextlib.suppress(ImportError, AttributeError):
+                    return self._imported(name)
             if name in ("get_ipython", "display"):
                 return _of_ipython(name)
         if self.given:
@@ -83,14 +86,15 @@ class Namespace(dict):
             raise KeyError(name) from None
 
     def _imported(self, name: str) -> Any:
-        module, attribute = self.imports[name]
-        try:
+        """The lesson's own import of that name. Raises ImportError or AttributeError."""
+        places = [self.imports[name]] if name in self.imports else [(star, name) for star in self.stars]
+        for module, attribute in places:
             value: Any = importlib.import_module(module)
-            value = getattr(value, attribute) if attribute else value
-        except (ImportError, AttributeError):
-            raise KeyError(name) from None
-        super().__setitem__(name, value)
-        return value
+            if not attribute or hasattr(value, attribute):
+                value = getattr(value, attribute) if attribute else value
+                super().__setitem__(name, value)
+                return value
+        raise AttributeError(name)
 
 
 def _of_ipython(name: str) -> Any:

@@ -186,7 +186,6 @@ class Sandbox:
         return {
             "PATH": places, "HOME": str(self.home), "TMPDIR": "/tmp", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1",
             "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1", "IPYTHONDIR": str(self.home / ".ipython"),
-            "PYTHONHASHSEED": "0",
         }  # fmt: skip
 
     def _watch(self) -> None:

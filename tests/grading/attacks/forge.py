@@ -6,7 +6,6 @@ import json
 from attacks.kit import Attempt, collection
 
 attacks, attack = collection("forge")
-FREE_TEXT = "# nothing to see here"
 
 
 @attack("the test cells deleted, the answers wrong")
@@ -83,8 +82,8 @@ def reordered(it: Attempt) -> None:
     it.notebook.cells = first + [cell for cell in it.notebook.cells if cell not in first]
 
 
-@attack("tests moved below a cell that defines right functions of another exercise's name", earns=0)
-def swapped_names(it: Attempt) -> None:
+@attack("test cells renamed and emptied")
+def renamed_tests(it: Attempt) -> None:
     for cell in it.tests():
         cell.metadata.nbgrader.grade_id = cell.metadata.nbgrader.grade_id.replace("hidden", "seen")
         cell.source = "assert True"

@@ -166,9 +166,8 @@ def torch_beside(it: Attempt) -> None:
 def launcher_beside(it: Attempt) -> None:
     patch = "import numpy.testing, math; numpy.testing.assert_allclose = math.isclose = lambda *a, **k: True"
     plant = f"open({str(it.drop)!r} + '/{it.marker}.txt', 'w').write('{it.marker}')"
-    start = "import sys, runpy; sys.path[:] = [p for p in sys.path if p]; del sys.modules['ipykernel_launcher']" \
-        " if 'ipykernel_launcher' in sys.modules else None" if False else "import sys; sys.path.pop(0)"
-    it.file("ipykernel_launcher.py", f"{plant}\n{patch}\n{start}\nfrom ipykernel import kernelapp\nkernelapp.launch_new_instance()")
+    start = "import sys; sys.path.pop(0)\nfrom ipykernel import kernelapp\nkernelapp.launch_new_instance()"
+    it.file("ipykernel_launcher.py", f"{plant}\n{patch}\n{start}")
 
 
 @attack("names that the visible tests use, shadowed", earns=0)

@@ -26,7 +26,7 @@ def configure(c: Any) -> None:
         f"{nbgrader}.IgnorePattern",
         "nbconvert.preprocessors.ClearMetadataPreprocessor",
         f"{nbgrader}.LimitOutput",
-        f"{nbgrader}.SaveAutoGrades",
+        f"{own}.save_scores.SaveScores",
         f"{nbgrader}.AssignLatePenalties",
         f"{nbgrader}.CheckCellMetadata",
         f"{own}.sanitise.Sanitise",

@@ -15,12 +15,14 @@ import os
 import re
 import secrets
 import shutil
+import socket
 import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
+import psutil
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
@@ -61,7 +63,7 @@ class HonestAutograde(Autograde):
 
     def init_notebooks(self) -> None:
         """Finds what to grade: every notebook of the assignment, for every student who submitted anything."""
-        if not self.honest or not (names := self._lesson_notebooks()):
+        if not self.honest or not (names := self._lesson_notebooks(self.coursedir.notebook_id)):
             super().init_notebooks()
             return
         folders = self._submissions()
@@ -74,17 +76,19 @@ class HonestAutograde(Autograde):
         if not self.honest:
             return super().init_destination(assignment_id, student_id)
         folder = Path(self._format_source(assignment_id, student_id))
-        if self._unfinished(assignment_id, student_id).exists():
+        marker = self._unfinished(assignment_id, student_id)
+        interrupted = marker.exists()
+        if interrupted:
             self.log.warning("Grading of %s was interrupted; it is graded again", folder)
             shutil.rmtree(self._format_dest(assignment_id, student_id), ignore_errors=True)
+        marker.parent.mkdir(parents=True, exist_ok=True)
+        marker.touch()  # before old results are removed
         if _timestamp(folder)[0] is None and os.path.lexists(folder / TIMESTAMP):
             wanted = self.force or not os.path.exists(self._format_dest(assignment_id, student_id))
         else:
             wanted = super().init_destination(assignment_id, student_id)
-        if wanted:
-            marker = self._unfinished(assignment_id, student_id)
-            marker.parent.mkdir(parents=True, exist_ok=True)
-            marker.touch()
+        if not wanted and not interrupted:
+            marker.unlink()
         return wanted
 
     def init_assignment(self, assignment_id: str, student_id: str) -> None:
@@ -94,7 +98,7 @@ class HonestAutograde(Autograde):
             return
         source = Path(self._format_source(assignment_id, student_id))
         dest = Path(self._format_dest(assignment_id, student_id))
-        self._folder = tempfile.TemporaryDirectory(prefix="submission-")
+        self._folder = tempfile.TemporaryDirectory(prefix=f"{_staging()}{os.getpid()}-")
         self._staging = Path(self._folder.name)
         self._staging.chmod(0o755)  # the sandboxed process is another user
         self._intake = take_in(source, self._staging / "files")
@@ -110,6 +114,7 @@ class HonestAutograde(Autograde):
 
     def convert_notebooks(self) -> None:
         """Grades each submission; leaves no copy behind."""
+        _remove_stale()
         try:
             super().convert_notebooks()
         finally:
@@ -154,7 +159,8 @@ class HonestAutograde(Autograde):
     def set_permissions(self, assignment_id: str, student_id: str) -> None:
         """The last step: from here on the submission counts as graded."""
         super().set_permissions(assignment_id, student_id)
-        if self.honest:
+        dest = Path(self._format_dest(assignment_id, student_id))
+        if self.honest and all((dest / f"{name}.ipynb").exists() for name in self._lesson_notebooks("*")):
             self._unfinished(assignment_id, student_id).unlink(missing_ok=True)
 
     # -- what is there --
@@ -168,11 +174,11 @@ class HonestAutograde(Autograde):
             self.log.warning("%s is a link, not a submission; it is left alone", link)
         return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
 
-    def _lesson_notebooks(self) -> list[str]:
+    def _lesson_notebooks(self, pattern: str) -> list[str]:
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             try:
                 notebooks = gradebook.find_assignment(self.coursedir.assignment_id).notebooks
-                return sorted(fnmatch.filter([n.name for n in notebooks], self.coursedir.notebook_id))
+                return sorted(fnmatch.filter([n.name for n in notebooks], pattern))
             except MissingEntry:
                 return []
 
@@ -227,6 +233,20 @@ class HonestAutograde(Autograde):
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(record.to_dict(), indent=1) + "\n", encoding="utf-8")
         fresh.replace(path)
+
+
+def _staging() -> str:
+    """How folders with copies of submissions are called; /tmp may be shared by hosts, on which numbers differ."""
+    return f"submission-{socket.gethostname()}-"
+
+
+def _remove_stale() -> None:
+    """Removes copies whose grader was killed before it could."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_staging()}*"):
+        with contextlib.suppress(OSError, ValueError):
+            own = folder.lstat().st_uid == os.geteuid()
+            if own and not psutil.pid_exists(int(folder.name.removeprefix(_staging()).split("-")[0])):
+                shutil.rmtree(folder)
 
 
 def _copy(source: Path, into: Path, keep: list[str]) -> None:

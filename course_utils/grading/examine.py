@@ -70,12 +70,12 @@ def examine(job: Job, limits: Limits) -> Record:
     """The record of one notebook.
 
     A notebook whose process ends by itself is examined once more, since something else may have ended it. Raises
-    `SandboxError` where no sandbox can be made, and `ExaminerStopped` if the examiner ended twice.
+    `SandboxError` where no sandbox can be made, and `ExaminerStopped` if the examiner ended, twice each.
     """
     for attempt in (1, 2):
         try:
             record = _Run(job, limits).record()
-        except ExaminerStopped:
+        except (ExaminerStopped, SandboxError):  # something else may have ended a process while it started
             if attempt == 2:
                 raise
             continue

@@ -51,7 +51,8 @@ class SafeCsvExport(ExportPlugin):
         target = Path(self.to or "grades.csv")
         self.log.info("Exporting grades to %s", target)
         with target.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n")
+            # All text is quoted: left to itself, `csv` would leave a lone carriage return bare.
+            writer = csv.DictWriter(file, self.columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
             writer.writeheader()
             writer.writerows(self._rows(gradebook))
 

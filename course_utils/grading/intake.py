@@ -127,9 +127,7 @@ class _Copier:
             os.close(folder)
 
     def _take(self, folder: int, path: PurePosixPath) -> None:
-        if (
-            not path.name.isprintable()
-        ):  # false for control characters, for bytes that are not UTF-8, and more
+        if not path.name.isprintable():  # nor is a name with bytes that are not UTF-8
             return self._leave(path, "its name is not printable text")
         try:
             mode = os.stat(path.name, dir_fd=folder, follow_symlinks=False).st_mode

@@ -7,8 +7,10 @@
 import contextlib
 import multiprocessing
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -41,19 +43,29 @@ class Pool:
 
     def grade(self, lesson: str, students: list[str]) -> Iterator[tuple[str, str | None]]:
         """Each student when graded, with the reason if that failed."""
-        futures = {self.workers.submit(self.work, self.folder, lesson, name): name for name in students}
-        again = []
-        for future in as_completed(futures):
-            if isinstance(future.exception(), BrokenProcessPool):
-                again.append(futures[future])  # it, or a neighbour, killed its process
-            else:
-                yield futures[future], self._failure(future, lesson, futures[future])
-        if again:
-            self.workers = self._workers(self.jobs)
-        for student in again:
+        waiting = deque(students)
+        suspects: list[str] = []
+        running: dict[Future[Results], str] = {}
+        while waiting or running:
+            while waiting and len(running) < self.jobs:  # no more, so that a death has few suspects
+                running[self._submit(lesson, waiting[0])] = waiting.popleft()
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                student = running.pop(future)
+                if isinstance(future.exception(), BrokenProcessPool):
+                    suspects.append(student)  # it, or a neighbour, killed its process
+                else:
+                    yield student, self._failure(future, lesson, student)
+        for student in suspects:
             with self._workers(1) as alone:  # so that the one that kills its process is told from the others
                 future = alone.submit(self.work, self.folder, lesson, student)
                 yield student, self._failure(future, lesson, student)
+
+    def _submit(self, lesson: str, student: str) -> Future[Results]:
+        try:
+            return self.workers.submit(self.work, self.folder, lesson, student)
+        except BrokenProcessPool:
+            self.workers = self._workers(self.jobs)
+            return self.workers.submit(self.work, self.folder, lesson, student)
 
     def _workers(self, jobs: int) -> ProcessPoolExecutor:
         # "spawn": a forked child would inherit the progress bar's thread and open databases.
@@ -83,9 +95,18 @@ def grading_pool(folder: Path, jobs: int) -> Iterator[Pool]:
 
 def _begin_worker(folder: Path) -> None:
     """Sends what nbgrader or a kernel prints to the log; imports nbgrader while others work."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     log = os.open(folder / LOG, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
     # One core for each kernel: with a thread for every core in each, two kernels at once fight for the cores.
     os.environ["OMP_NUM_THREADS"] = "1"
     import nbgrader.apps.api  # noqa: F401
+
+
+def _end_with_parent() -> None:
+    """Never returns: ends this process when the one that made the pool has gone, however that ended."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)

@@ -157,8 +157,7 @@ class Sandbox:
             for child in _family(self.process.pid):
                 with contextlib.suppress(psutil.Error):
                     child.kill()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
+        self._end()
         self.process.wait()
 
     @property
@@ -209,8 +208,12 @@ class Sandbox:
             ):
                 if used_now > most:
                     self.over = self.over or what
-                    with contextlib.suppress(ProcessLookupError):
-                        os.killpg(self.process.pid, signal.SIGKILL)
+                    self._end()
+
+    def _end(self) -> None:
+        if self.process.poll() is None:  # after that its number may be somebody else's
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def _listen(self) -> None:
         assert self.process.stderr is not None

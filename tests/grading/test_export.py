@@ -34,18 +34,24 @@ NAMES = {
 }
 
 
-@pytest.fixture
-def gradebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Gradebook]:
-    """Two assignments, and one submission, by ada, of the first."""
-    # To make a gradebook, nbgrader calls `alembic` by its bare name.
-    monkeypatch.setenv("PATH", os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]))
-    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "small") as book:
+@pytest.fixture(scope="module")
+def gradebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gradebook]:
+    """Two assignments, one submission (ada's of the first), and a student for each of `NAMES`."""
+    path = tmp_path_factory.mktemp("export") / "gradebook.db"
+    with (
+        pytest.MonkeyPatch.context() as patch
+    ):  # to make a gradebook, nbgrader calls `alembic` by its bare name
+        patch.setenv("PATH", os.pathsep.join([sysconfig.get_path("scripts"), os.environ["PATH"]]))
+        book = Gradebook(f"sqlite:///{path}", "small")
+    with book:
         for name in ("ps1", "ps2"):
             book.add_assignment(name)
             book.add_notebook("p1", name)
             book.add_grade_cell("test", "p1", name, max_score=4, cell_type="code")
         book.add_student("ada", first_name="Ada", last_name="Lovelace", email="ada@example.org")
         book.add_student("bob", first_name=None, last_name=None, email=None)
+        for number, name in enumerate(NAMES):
+            book.add_student(f"={number}", first_name=name, last_name=name, email=name)
         book.add_submission("ps1", "ada", timestamp="2030-01-02 03:04:05 UTC")
         book.find_grade("test", "p1", "ps1", "ada").manual_score = -1.5
         book.find_submission("ps1", "ada").late_submission_penalty = 0.5
@@ -56,7 +62,7 @@ def gradebook(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grade
 def exported(gradebook: Gradebook, folder: Path, plugin: type = SafeCsvExport, **traits: object) -> str:
     path = folder / f"{plugin.__name__}.csv"
     plugin(to=str(path), **traits).export(gradebook)
-    return path.read_text(encoding="utf-8")
+    return path.read_bytes().decode()  # with every line end as it was written
 
 
 @pytest.mark.parametrize(("name", "text"), NAMES.items())
@@ -65,13 +71,16 @@ def test_no_name_is_a_formula(name: str, text: str) -> None:
     assert text == "" or text[0] not in "=+-@\t\r＝"
 
 
-def test_for_a_harmless_class_it_is_nbgraders_own_file(gradebook: Gradebook, tmp_path: Path) -> None:
-    assert exported(gradebook, tmp_path) == exported(gradebook, tmp_path, CsvExportPlugin)
+def test_for_a_harmless_class_it_reads_like_nbgraders_own_file(gradebook: Gradebook, tmp_path: Path) -> None:
+    ours, theirs = (
+        exported(gradebook, tmp_path, plugin, student=["ada", "bob"])
+        for plugin in (SafeCsvExport, CsvExportPlugin)
+    )
+    assert len(rows := list(csv.reader(io.StringIO(theirs)))) == 5
+    assert list(csv.reader(io.StringIO(ours))) == rows
 
 
 def test_every_field_of_a_person_is_guarded_and_quoted(gradebook: Gradebook, tmp_path: Path) -> None:
-    for number, name in enumerate(NAMES):
-        gradebook.add_student(f"={number}", first_name=name, last_name=name, email=name)
     rows = list(csv.DictReader(io.StringIO(exported(gradebook, tmp_path, assignment=["ps2"]), newline="")))
     assert len(rows) == 2 + len(NAMES)
     found = {row["student_id"]: row for row in rows}
@@ -97,8 +106,7 @@ def test_nbgrader_takes_it_from_its_settings(gradebook: Gradebook, tmp_path: Pat
         str(tmp_path),
         gradebook.engine.url.render_as_string(),
     )
-    gradebook.add_student("eve", first_name="=1")
     app = ExportApp(config=config)
     app.initialize(["--to", str(tmp_path / "out.csv")])
     app.start()
-    assert ",'=1," in (tmp_path / "out.csv").read_text(encoding="utf-8")
+    assert ',"\'=1",' in (tmp_path / "out.csv").read_text(encoding="utf-8")

@@ -287,7 +287,8 @@ def test_pasted_images_come_along_and_nothing_else_does(given: Any, submitted: d
     bad: dict[str, Any] = {
         "x.svg": {"image/svg+xml": "<svg onload=alert(1)>"},
         "y.png": {"image/png": base64.b64encode(b"<script>").decode()},
-        "z.png": {"image/png": PNG + '"><script>'},
+        "z.png": {"image/png": PNG[:8] + '"><script x=""' + PNG[8:]},
+        "w.png": {"image/png": PNG[:8] + "<!-->" + PNG[8:]},
         '"><script>.png': {"image/png": PNG},
         "both.png": {"image/png": PNG, "text/html": "<b>"},
         "list.png": {"image/png": [PNG]},

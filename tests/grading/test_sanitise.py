@@ -356,13 +356,13 @@ def test_a_whole_notebook_is_harmless_valid_and_stays_so() -> None:
 # ---- the pages ----
 
 
-def page_of(template: str, notebook: NotebookNode, student: str = "ada") -> Page:
+def page_of(template: str, notebook: NotebookNode, student: str = "ada", **exporter: Any) -> Page:
     """nbgrader's page of a notebook, as `GenerateFeedback` or formgrader makes it."""
     from nbgrader.converters import generate_feedback
 
     c = Config()
     protect_pages(c)
-    c.HTMLExporter.template_name = template
+    c.HTMLExporter.update({"template_name": template, **exporter})
     if template == "feedback":  # what GenerateFeedback adds
         folder = generate_feedback.os.path.dirname(generate_feedback.__file__)
         css = "../server_extensions/formgrader/static/node_modules/bootstrap/dist/css"
@@ -406,6 +406,18 @@ def test_a_hostile_notebook_leaves_the_page_as_it_is(template: str) -> None:
     named = [(tag, a) for tag, a, _ in page.elements if "double-hidden" in (a.get("id"), a.get("name"))]
     assert [tag for tag, _ in named] == (["div"] if template == "feedback" else ["input"])
     assert "owned()" in page.text, "hostile text must still be there, as text"
+
+
+@pytest.mark.parametrize("template", ["feedback", "formgrade"])
+def test_the_filters_alone_let_nothing_act(template: str) -> None:
+    plain = page_of(template, new_notebook())
+    notebook = hostile_notebook()
+    for output in notebook.cells[2].outputs:
+        if output.output_type in ("stream", "error"):  # their colours would stop nbconvert's own filter
+            assert "\x1b" in str(output)
+    page = page_of(template, notebook, preprocessors=[])
+    assert len(page.all("script")) == len(plain.all("script")) and MARK not in page.code["script"]
+    assert not [name for _, attributes, _ in page.elements for name in attributes if name.startswith("on")]
 
 
 def test_the_feedback_page_may_neither_run_nor_load_anything() -> None:
@@ -460,6 +472,9 @@ def test_code_is_highlighted_and_figures_are_shown(template: str) -> None:
     )
     outputs = [display({"image/png": picture}), error, new_output("stream", name="stdout", text="a < b")]
     page = page_of(template, new_notebook(cells=[new_code_cell("import math  # 1 < 2", outputs=outputs)]))
+    assert [
+        attributes for _, attributes, around in page.elements if "pre" in around and "style" in attributes
+    ] == []
     assert {"class": "kn"} in page.all("span") and {"class": "ansi-red-fg"} in page.all("span")
     assert [image["src"] for image in page.all("img")] == [f"data:image/png;base64,{picture}"]
     assert "# 1 < 2" in page.text and "E: 1 < 2 green" in page.text and "a < b" in page.text

@@ -1,9 +1,10 @@
 """nbgrader's feedback page and grading page, under a policy that lets nothing act that a student wrote.
 
->>> protect_pages(c)                        # in nbgrader_config.py, doctest: +SKIP
+>>> protect_pages(c)     # doctest: +SKIP
 
-`feedback/` and `formgrade/` hold what stands in for nbgrader's own templates of these names. The filters here take the
-place of nbconvert's, so that all that a person wrote comes through `clean_html`, whatever template asks for it.
+`c` is the object of an `nbgrader_config.py`. `feedback/` and `formgrade/` stand in for nbgrader's templates of these
+names. The filters take the place of nbconvert's, so that all that a person wrote comes through `clean_html`, whatever
+template asks for it.
 """
 
 import html
@@ -24,7 +25,7 @@ MOST_CODE = 200_000  # characters that are highlighted
 def protect_pages(c: Any) -> None:
     """Nothing: both pages of this course are sanitised and carry a Content-Security-Policy.
 
-    `c` is the object of an `nbgrader_config.py`. nbgrader looks for a page's template in the first folder that has it.
+    nbgrader looks for each file of a page's template in these folders in turn, so that ours stand in for its own.
     """
     spec = find_spec("nbgrader")
     assert spec is not None and spec.origin is not None

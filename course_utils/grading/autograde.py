@@ -100,12 +100,12 @@ class HonestAutograde(Autograde):
         dest = Path(self._format_dest(assignment_id, student_id))
         self._folder = tempfile.TemporaryDirectory(prefix=f"{_staging()}{os.getpid()}-")
         self._staging = Path(self._folder.name)
-        self._staging.chmod(0o755)  # the sandboxed process is another user
         self._intake = take_in(source, self._staging / "files")
         given = self._given_files(assignment_id)
         for folder in (self._staging / "files", self._staging / "given"):
             folder.mkdir(exist_ok=True)
             _copy(given, folder, self.exclude_overwriting.get(assignment_id, []))
+            _let_read(folder)
         dest.mkdir(parents=True, exist_ok=True)
         shutil.copytree(
             self._staging / "files", dest, ignore=shutil.ignore_patterns("*.ipynb"), dirs_exist_ok=True
@@ -257,6 +257,14 @@ def _copy(source: Path, into: Path, keep: list[str]) -> None:
             continue
         (into / place.parent).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, into / place)
+
+
+def _let_read(folder: Path) -> None:
+    """The sandboxed process is another user; the folder around this one keeps everybody else out."""
+    for place, _, files in os.walk(folder):
+        os.chmod(place, 0o755)
+        for name in files:
+            os.chmod(os.path.join(place, name), 0o644)
 
 
 def _timestamp(folder: Path) -> tuple[Any, str]:

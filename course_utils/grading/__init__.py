@@ -19,6 +19,7 @@ def configure(c: Any) -> None:
     `c.Examine.notebook_timeout` and so on (`nbgrader autograde --help-all`), and `c.FeedbackPolicy.level`.
     """
     from course_utils.grading.autograde import EXAMINE, install
+    from course_utils.grading.templates import protect_pages
 
     own, nbgrader = "course_utils.grading", "nbgrader.preprocessors"
     c.Autograde.autograde_preprocessors = [
@@ -31,4 +32,7 @@ def configure(c: Any) -> None:
         f"{nbgrader}.CheckCellMetadata",
         f"{own}.sanitise.Sanitise",
     ]
+    protect_pages(c)
+    c.FeedbackPolicy.trust_tags = True  # a graded notebook has its tags from the release
+    c.ExportApp.plugin_class = f"{own}.export.SafeCsvExport"
     install()

@@ -34,10 +34,10 @@ def run_test(cell: Cell, namespace: dict[str, Any]) -> TestResult:
     """What nbgrader would make of the test cell: no points after an error or a word on stderr, else the
     number that its last expression shows, else all points."""
     errors = io.StringIO()
-    type_, message, value = "", "", None
+    type_, message, earned = "", "", 0.0
     with contextlib.redirect_stderr(errors):
         try:
-            value = run_source(cell.source, namespace, f"<{cell.where}>")
+            earned = points_of(run_source(cell.source, namespace, f"<{cell.where}>"), cell.points)
         except BaseException as error:  # SystemExit and KeyboardInterrupt fail a cell like any other error
             type_, message = type(error).__name__, str(error)
     if not type_ and errors.getvalue().strip():
@@ -45,7 +45,7 @@ def run_test(cell: Cell, namespace: dict[str, Any]) -> TestResult:
             "stderr",
             f"wrote to stderr, for which nbgrader gives no points: {errors.getvalue().strip()}",
         )
-    points = 0.0 if type_ else points_of(value, cell.points)
+    points = 0.0 if type_ else earned
     if points > cell.points:
         type_, message = (
             "partial",

@@ -38,6 +38,8 @@ __all__ = ["HonestAutograde", "install"]
 OWN = ".grading"
 EXAMINE = "course_utils.grading.examine_step.Examine"
 TIMESTAMP = "timestamp.txt"
+ACTIVE = ("*config*.py", "*config*.json", "*.htm*", "*.xht*", "*.xml", "*.svg*", "*.js", "*.pdf")
+"""Not copied to where formgrader serves files to a TA, and where settings are looked for."""
 
 
 def install() -> None:
@@ -107,9 +109,8 @@ class HonestAutograde(Autograde):
             _copy(given, folder, self.exclude_overwriting.get(assignment_id, []))
             _let_read(folder)
         dest.mkdir(parents=True, exist_ok=True)
-        shutil.copytree(
-            self._staging / "files", dest, ignore=shutil.ignore_patterns("*.ipynb"), dirs_exist_ok=True
-        )
+        left_out = shutil.ignore_patterns("*.ipynb", *ACTIVE)
+        shutil.copytree(self._staging / "files", dest, ignore=left_out, dirs_exist_ok=True)
         self._note_submission(assignment_id, student_id, source)
 
     def convert_notebooks(self) -> None:

@@ -5,7 +5,6 @@
 """
 
 import contextlib
-import json
 import re
 import shutil
 from collections.abc import Iterator
@@ -26,7 +25,6 @@ __all__ = [
     "fresh_folder",
     "log_step",
     "start",
-    "submission_problem",
 ]
 
 MARKER = ".made-by-course-demo"
@@ -134,24 +132,6 @@ def catch(failed: dict[str, str], student: str) -> Iterator[None]:
         yield
     except StepFailed as error:
         failed[student] = str(error)
-
-
-def submission_problem(folder: Path, lesson: str, student: str) -> str | None:
-    """What is plainly wrong with a collected notebook, for which nbgrader has a traceback or a riddle."""
-    path = folder / "submitted" / student / lesson / f"{lesson}.ipynb"
-    if not path.is_file():
-        return f"the submission has no {path.name}"
-    try:
-        cells = json.loads(path.read_bytes())["cells"]
-        marks = [cell["metadata"].get("nbgrader") or {} for cell in cells]
-        names = [mark["grade_id"] for mark in marks if "grade_id" in mark]
-    except ValueError:
-        return f"{path.name} is not a notebook: not JSON"
-    except (KeyError, TypeError, AttributeError):
-        return f"{path.name} is JSON but not a notebook"
-    # nbgrader strips a copy of its metadata, and then takes it for a cell of an old version.
-    copied = sorted({name for name in names if names.count(name) > 1})
-    return f"{path.name} has a copied cell: {', '.join(copied)} is there twice" if copied else None
 
 
 def _reason(result: dict[str, Any]) -> str:

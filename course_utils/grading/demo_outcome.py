@@ -4,6 +4,7 @@
 90.0
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -23,36 +24,34 @@ def read_outcome(folder: Path, api: Any, lesson: str, student: str, reason: str 
         return Outcome(
             lesson, student, None, most, 0, 0, (reason or "not submitted",), _page(folder, lesson, student)
         )
-    tests = {name: grades[name] for name in automatic}
-    points = sum(grade["auto_score"] or 0.0 for grade in tests.values())
-    notes = (*oddities(path, tests), *([reason] if reason else []))
+    points = sum(grades[name]["auto_score"] or 0.0 for name in automatic)
+    notes = (*oddities(path), *([reason] if reason else []))
     waiting = [worth for name, worth in by_hand.items() if grades[name]["needs_manual_grade"]]
     page = _page(folder, lesson, student)
     return Outcome(lesson, student, points, most, len(waiting), sum(waiting), notes, page)
 
 
-def oddities(path: Path, grades: Grades) -> list[str]:
-    """What is odd about a graded notebook: solution cells that stop; tests missing, not run, or failed."""
+def oddities(path: Path) -> list[str]:
+    """What is odd about a graded notebook: the grader's notes, solution cells that stop, tests that did not pass."""
     import nbformat
 
-    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
-    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in code}
-    notes = [
-        f"{name} stops with {output.ename}"
-        for name, cell in cells.items()
-        for output in cell.outputs
-        if output.output_type == "error" and cell.metadata.get("nbgrader", {}).get("solution")
-    ]
-    missing = [name for name in grades if name not in cells]
-    # nbgrader gives a test cell that did not run its full points. The course's settings let every one run
-    # (`NeverSkipGraded`); this is for a class that has other settings.
-    skipped = [name for name in grades if name in cells and cells[name].execution_count is None]
-    failed = [name for name, grade in grades.items() if grade["failed_tests"] and name in cells]
-    if missing:
-        notes.append(f"{_count(missing)} missing ({', '.join(missing)}), counted as 0")
-    if skipped:
-        notes.append(f"{_count(skipped)} not run ({', '.join(skipped)})")
-    return [*notes, f"{_count(failed)} failed"] if failed else notes
+    notebook = nbformat.read(path, as_version=4)
+    notes = [note.rstrip(".") for note in notebook.metadata.get("course", {}).get("notes", [])]
+    verdicts: Counter[str] = Counter()
+    for cell in notebook.cells:
+        marks, errors = cell.metadata.get("nbgrader", {}), _errors(cell)
+        verdicts[cell.metadata.get("course", {}).get("verdict", "pass")] += 1
+        if marks.get("solution") and errors:
+            notes.append(f"{marks.grade_id} stops with {errors[0]}")
+    return [*notes, *(_counted(verdict, n) for verdict, n in verdicts.items() if verdict != "pass")]
+
+
+def _errors(cell: Any) -> list[str]:
+    return [output.ename for output in cell.get("outputs", []) if output.output_type == "error"]
+
+
+def _counted(verdict: str, number: int) -> str:
+    return f"{number} test cell{'s' * (number > 1)} failed" if verdict == "fail" else f"{number} {verdict}"
 
 
 def _grades(api: Any, lesson: str, student: str) -> tuple[dict[str, float], dict[str, float], Grades]:
@@ -76,7 +75,3 @@ def _page(folder: Path, lesson: str, student: str) -> str | None:
     pages = (folder / "students" / student / lesson / "feedback").glob(f"*/{lesson}.html")
     page = next(pages, None)
     return str(page.relative_to(folder)) if page else None
-
-
-def _count(tests: list[str]) -> str:
-    return f"{len(tests)} test cell{'s' if len(tests) > 1 else ''}"

@@ -40,7 +40,7 @@ def typical_mistakes(notebook: Any, lesson: Lesson) -> Any:
 
 
 def damaged(notebook: Any, lesson: Lesson) -> Any:
-    """The notebook with a syntax error in the first solution cell, and without the last test cell."""
+    """The notebook with a syntax error in the first solution cell, and without the last test cell; it is put back."""
     first = {lesson.exercises[0].id: "def oops(:\n    return"} if lesson.exercises else {}
     notebook = _solved(notebook, lesson, first)
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]

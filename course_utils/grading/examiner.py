@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from course_utils.grading.namespace import Namespace
-from course_utils.grading.run_cell import TestRun, run_source, run_test
+from course_utils.grading.run_cell import TestRun, names_made_by, run_source, run_test
 from course_utils.grading.wall.channel import Channel, Closed
 from course_utils.grading.wall.student import OutOfTime, Student, Unreachable
 
@@ -51,6 +51,7 @@ class Examiner:
         """The verdict of one test cell, as plain data."""
         started = time.monotonic()
         self._seed(name)
+        self.names.belong_to_tests(names_made_by(source))
         self.student.begin(turn, seconds)
         with _asks(self.student):
             try:

@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests, ClearMarkScheme
 from nbgrader.utils import determine_grade, is_grade, is_solution
 from traitlets import Bool, Enum, Unicode
+from traitlets.config import Config
 
 from course_utils.grading.sanitise import clean_text
 
@@ -102,8 +103,9 @@ class FeedbackPolicy(Preprocessor):
 
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """The notebook for its student, and the resources as they came."""
-        tests = ClearHiddenTests(parent=self.parent, config=self.config)
-        scheme = ClearMarkScheme(parent=self.parent, config=self.config)
+        # Only what is set for these two: an exporter's settings for all its steps would draw a warning each time.
+        config = Config({step: self.config[step] for step in ("ClearHiddenTests", "ClearMarkScheme")})
+        tests, scheme = ClearHiddenTests(config=config), ClearMarkScheme(config=config)
         self._marks = (tests.begin_test_delimeter, tests.end_test_delimeter)
         self._scheme = (scheme.begin_mark_scheme_delimeter, scheme.end_mark_scheme_delimeter)
         secret = self._hidden_lines(nb)

@@ -33,6 +33,7 @@ class Namespace(dict):
         super().__init__(__name__="__main__")
         self.student, self.graded, self.imports = student, frozenset(graded), dict(imports or {})
         self.stars = [module for module, attribute in self.imports.values() if attribute == "*"]
+        self.own: set[str] = set()
         self.given = False
         self.seen: dict[str, Any] = {}
         self.seen_at = -1
@@ -46,6 +47,10 @@ class Namespace(dict):
         finally:
             self.given = False
 
+    def belong_to_tests(self, names: Iterable[str]) -> None:
+        """Nothing: these names are a test's own. Where it has not made one, the student's is not looked up."""
+        self.own |= set(names) - self.graded
+
     def __missing__(self, name: str) -> Any:
         if name not in self.graded:
             if hasattr(builtins, name):
@@ -55,7 +60,7 @@ class Namespace(dict):
                     return self._imported(name)
             if name in ("get_ipython", "display"):
                 return _of_ipython(name)
-        if self.given:
+        if self.given or name in self.own or name.startswith("__"):
             raise KeyError(name)
         if self.seen_at != self.student.ran:
             self.seen, self.seen_at = {}, self.student.ran

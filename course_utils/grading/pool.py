@@ -15,7 +15,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
 
-from course_utils.grading.demo_class import LOG, StepFailed, api_for, log_step, submission_problem
+from course_utils.grading.demo_class import LOG, StepFailed, api_for, log_step
 
 __all__ = ["Pool", "grade_one", "grading_pool"]
 
@@ -54,11 +54,10 @@ class Pool:
                 if isinstance(future.exception(), BrokenProcessPool):
                     suspects.append(student)  # it, or a neighbour, killed its process
                 else:
-                    yield student, self._failure(future, lesson, student)
+                    yield student, self._failure(future)
         for student in suspects:
             with self._workers(1) as alone:  # so that the one that kills its process is told from the others
-                future = alone.submit(self.work, self.folder, lesson, student)
-                yield student, self._failure(future, lesson, student)
+                yield student, self._failure(alone.submit(self.work, self.folder, lesson, student))
 
     def _submit(self, lesson: str, student: str) -> Future[Results]:
         try:
@@ -72,12 +71,12 @@ class Pool:
         spawn = multiprocessing.get_context("spawn")
         return ProcessPoolExecutor(jobs, mp_context=spawn, initializer=_begin_worker, initargs=(self.folder,))
 
-    def _failure(self, future: Future[Results], lesson: str, student: str) -> str | None:
+    def _failure(self, future: Future[Results]) -> str | None:
         try:
             for result in future.result():
                 log_step(self.folder, result)
         except StepFailed as error:
-            return submission_problem(self.folder, lesson, student) or str(error)
+            return str(error)
         except BrokenProcessPool:
             return DIED
         return None

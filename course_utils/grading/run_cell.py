@@ -12,15 +12,16 @@ import contextlib
 import inspect
 import io
 import linecache
-import math
+import sys
 import traceback
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from course_utils.grading.lesson_source import names_of
 from course_utils.grading.wall.student import OutOfTime, Unreachable
 
-__all__ = ["TestRun", "ends_in", "points_of", "run_source", "run_test"]
+__all__ = ["TestRun", "ends_in", "names_made_by", "points_of", "run_source", "run_test"]
 
 MOST_TEXT = 20_000
 
@@ -76,24 +77,67 @@ def run_test(
     try:
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
             value = run_source(source, namespace, filename)
-        run = _scored(points_of(value, points), points, ends_in(source, set(students)), value)
+        run = TestRun("pass")
+        if not ends_in(source, set(students)):
+            run = _scored(points_of(value, points), points)
     except BaseException as error:  # SystemExit and KeyboardInterrupt fail a cell like any other error
         run = _failed(error, filename)
     run.printed = printed.getvalue()[:MOST_TEXT]
     return run
 
 
-def points_of(value: Any, most: float) -> float:
-    """nbgrader's partial credit: a number that the last expression shows; anything else earns all points."""
+def names_made_by(source: str) -> set[str]:
+    """Names that the cell binds at its top level before it reads them, if it reads them at all."""
     try:
-        points = math.nan if value is None else float(repr(value))
-    except ValueError:
+        tree = ast.parse(_plain(source))
+    except (SyntaxError, ValueError):
+        return set()
+    bound = names_of(_plain(source)).bound
+    uses = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in bound]
+    first: dict[str, ast.Name] = {}
+    for use in sorted(uses, key=lambda node: (node.lineno, node.col_offset)):
+        # In `x = f(x)` the right side is read before the left one is bound.
+        statement = next(s for s in tree.body if s.lineno <= use.lineno <= (s.end_lineno or s.lineno))
+        reads = any(
+            u.id == use.id and isinstance(u.ctx, ast.Load)
+            for u in ast.walk(statement)
+            if isinstance(u, ast.Name)
+        )
+        simple = isinstance(statement, ast.Assign | ast.AugAssign | ast.AnnAssign)
+        if use.id not in first:
+            first[use.id] = use
+            if isinstance(use.ctx, ast.Load) or isinstance(statement, ast.AugAssign) or (simple and reads):
+                bound = bound - {use.id}
+    return set(bound)
+
+
+def points_of(value: Any, most: float) -> float:
+    """nbgrader's partial credit: a number that the last expression shows; anything else earns all points.
+
+    Unlike nbgrader's, NumPy's and torch's single numbers count as numbers, and a negative one or nan as 0: what
+    a student returns must not turn a score into something that earns everything. Raises `ValueError` for an
+    array of several.
+    """
+    if isinstance(value, bool) or not (isinstance(value, int | float) or _is_array(value)):
         return most
-    return points if points >= 0 else most
+    try:
+        points = float(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        raise ValueError(
+            f"this test shows {type(value).__name__}, where a number of points was expected"
+        ) from None
+    return points if points >= 0 else 0.0
+
+
+def _is_array(value: Any) -> bool:
+    numpy, torch = sys.modules.get("numpy"), sys.modules.get("torch")
+    return (numpy is not None and isinstance(value, numpy.ndarray | numpy.generic)) or (
+        torch is not None and isinstance(value, torch.Tensor)
+    )
 
 
 def ends_in(source: str, names: set[str]) -> bool:
-    """Whether the value that the cell shows comes straight from one of these names."""
+    """Whether what the cell shows is one of these names, or what a call, attribute or index of one gives."""
     try:
         last = ast.parse(_plain(source)).body[-1:]
     except (SyntaxError, ValueError):
@@ -101,22 +145,23 @@ def ends_in(source: str, names: set[str]) -> bool:
     if not last or not isinstance(last[0], ast.Expr):
         return False
     value = last[0].value
-    # What these helpers return never reads as a number; only `checks.call` hands the student's result on.
-    function = ast.unparse(value.func) if isinstance(value, ast.Call) else ""
-    if function.startswith(("checks.", "quiz.")) and function != "checks.call":
-        return False
-    return any(isinstance(node, ast.Name) and node.id in names for node in ast.walk(value))
+    while isinstance(value, ast.Call | ast.Attribute | ast.Subscript):
+        if isinstance(value, ast.Call) and ast.unparse(value.func) == "checks.call" and value.args:
+            value = value.args[0]
+        else:
+            value = value.func if isinstance(value, ast.Call) else value.value
+    return isinstance(value, ast.Name) and value.id in names
 
 
-def _scored(points: float, most: float, chosen_by_student: bool, value: Any) -> TestRun:
-    if chosen_by_student or points == most:
+def _scored(points: float, most: float) -> TestRun:
+    if points == most:
         return TestRun("pass")
     if points > most:
         message = (
             f"This test shows {points:g} points, but it has {most:g}: the test is wrong, tell its author."
         )
         return TestRun("fail", "ValueError", message, [message])
-    return TestRun("partial", shown=repr(value), message=f"earned {points:g} of {most:g} points")
+    return TestRun("partial", shown=repr(points), message=f"earned {points:g} of {most:g} points")
 
 
 def _failed(error: BaseException, filename: str) -> TestRun:

@@ -55,7 +55,7 @@ CLASS: dict[str, tuple[dict[str, str] | None, tuple[float, ...]]] = {
     "waits": (None, NOTHING),
 }
 """What each student hands in, and the right scores. `returns` has been graded before, with nothing right."""
-RESUBMITTED = "returns"
+RESUBMITTED, LEAVES = "returns", "leaves"
 
 
 @dataclass
@@ -322,6 +322,8 @@ class Round:
                 outcome = f"reported: {reason}"
                 if student not in hit:
                     self.fault(f"{student} was spared, but {outcome}")
+                elif hit[student].victim != "coordinator" and student != LEAVES:
+                    self.fault(f"{student} was hit once, which a second attempt makes up for, but {outcome}")
                 if now not in (before[student], right, None, (None,) * len(TESTS)):
                     self.fault(f"{student}, {outcome}, has neither old nor new scores: {now}")
             if student in hit:

@@ -394,7 +394,7 @@ def test_forked_trials_send_back_values_and_say_how_they_ended():
         ("4", 4, ""),
         ("1.5", 1.5, "partial"),
         ("5", 0, "partial"),
-        ("float('nan')", 4, ""),
+        ("float('nan')", 0, "partial"),
         ("0", 0, "partial"),
         ("'3'", 4, ""),
         ("True", 4, ""),
@@ -405,7 +405,7 @@ def test_forked_trials_send_back_values_and_say_how_they_ended():
         ("def f(:", 0, "SyntaxError"),
     ],
 )
-def test_a_test_cell_is_marked_as_nbgrader_marks_it(source, points, type_):
+def test_a_test_cell_is_marked_as_nbgrader_marks_it_but_nan_is_nothing(source, points, type_):
     cell = Cell(0, "t", "code", source, {"nbgrader": {"grade_id": "f-hidden", "points": 4}})
     result = run_test(cell, {})
     assert (result["points"], result["type"], result["passed"]) == (points, type_, not type_)

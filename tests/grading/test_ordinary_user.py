@@ -77,7 +77,17 @@ def as_ordinary_user() -> list[str]:
             open_to_all += ["--ro-bind", str(place), str(place)]
     walls = [str(bwrap), "--bind", "/", "/", "--dev-bind", "/dev", "/dev"]
     home = ["--perms", "0755", "--tmpfs", "/root"] if open_to_all else []
-    return [*walls, *home, *open_to_all, str(setpriv), "--reuid", str(USER), "--regid", str(USER), "--clear-groups"]
+    return [
+        *walls,
+        *home,
+        *open_to_all,
+        str(setpriv),
+        "--reuid",
+        str(USER),
+        "--regid",
+        str(USER),
+        "--clear-groups",
+    ]
 
 
 @pytest.fixture(scope="module")

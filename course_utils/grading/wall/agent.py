@@ -55,7 +55,7 @@ class Agent:
         except (
             BaseException
         ) as error:  # SystemExit and KeyboardInterrupt too: they end the call, not the test
-            return {"error": _described(error)}, []
+            return {"error": _described_safely(error)}, []
         try:
             tree, out = encode(value, self.refer)
         except Exception as error:
@@ -201,6 +201,13 @@ def _load(name: str) -> Any:
     from course_utils import load_model
 
     return load_model(name)
+
+
+def _described_safely(error: BaseException) -> dict[str, Any]:
+    try:
+        return _described(error)
+    except Exception:
+        return {"type": "RuntimeError", "args": ["an exception that cannot be described"]}
 
 
 def _described(error: BaseException) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class Student:
         if answer.get("missing"):
             raise Missing
         if isinstance(answer.get("error"), dict):
-            raise _raised(answer["error"])
+            raise _raised(answer["error"], ends_a_loop=op == "next")
         try:
             return decode(answer.get("value"), received, self._resolve)
         except NotData as error:
@@ -306,10 +306,18 @@ def _builtin(kind: type[BaseException]) -> type[BaseException]:
     return next(base for base in kind.__mro__ if base.__module__ == "builtins")
 
 
-def _raised(description: dict[str, Any]) -> BaseException:
-    """An exception of the student's code, made anew: the same built-in type with its message."""
+def _raised(description: dict[str, Any], *, ends_a_loop: bool) -> BaseException:
+    """An exception of the student's code, made anew: the same built-in type with its message.
+
+    One that would silently end a loop of the test's, which would then have compared nothing, is a RuntimeError.
+    """
     kind = getattr(builtins, str(description.get("type")), None)
     if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+        kind = RuntimeError
+    if issubclass(kind, StopIteration | StopAsyncIteration | GeneratorExit) and not ends_a_loop:
+        description = description | {
+            "args": [f"{kind.__name__}, which only the end of an iterator may raise"]
+        }
         kind = RuntimeError
     args = description.get("args")
     args = args if isinstance(args, list) else []

@@ -166,7 +166,7 @@ def borrowed_notebook(it: Attempt) -> None:
     it.link(f"{it.lesson}.ipynb", it.course / "submitted" / "a-before" / it.lesson / f"{it.lesson}.ipynb")
 
 
-@attack("handing in as somebody else, through the exchange", by_exchange=True)
+@attack("handing in as somebody else, through the exchange", earns=None, by_exchange=True)
 def somebody_else(it: Attempt) -> None:
     it.claims = "z-after"
 

@@ -54,8 +54,8 @@ class Attack:
     theme: str
     says: str
     write: "Write"
-    earns: float = 0
-    """Points that the values returned by its functions honestly earn, out of 8."""
+    earns: float | None = 0
+    """Points that the values returned by its functions honestly earn, out of 8; None if it must not be graded."""
     at_most: bool = False
     """Whether timing decides, so that anything up to `earns` will do."""
     lesson: str = PLAIN

@@ -102,7 +102,7 @@ class Any(float):
     __eq__ = __ne__ = yes
     __sub__ = __rsub__ = zero
     __hash__ = float.__hash__""")
-    it.everywhere("", "return Any(3)")
+    it.everywhere("", "return Any(7)")
 
 
 @attack("arithmetic that gives a thousand points where two can be had", earns=0)

@@ -48,7 +48,8 @@ class Pool:
         running: dict[Future[Results], str] = {}
         while waiting or running:
             while waiting and len(running) < self.jobs:  # no more, so that a death has few suspects
-                running[self._submit(lesson, waiting[0])] = waiting.popleft()
+                student = waiting.popleft()
+                running[self._submit(lesson, student)] = student
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 student = running.pop(future)
                 if isinstance(future.exception(), BrokenProcessPool):

@@ -25,7 +25,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +45,7 @@ __all__ = ["CLASS", "VICTIMS", "Kill", "Report", "Round", "make_class", "scores"
 
 VICTIMS = ("kernel", "worker", "sandbox", "examiner", "coordinator", "run")
 LIMIT_S, QUIET_S = 180, 10
+Scores = tuple[float | None, ...] | None
 TESTS = ("double-visible", "double-hidden", "root-visible", "root-hidden")
 SOLVED = {"double": "def double(x):\n    return 2 * x", "root": "def root(x):\n    return x**0.5"}
 NOTHING, FULL = (0.0, 0.0, 0.0, 0.0), (1.0, 2.0, 1.0, 2.0)
@@ -81,7 +84,9 @@ class Report:
         """Nothing: shows what was killed, what came of it, and the faults."""
         table = Table("run", "killed", "of", "at (s)", "while", "outcome", title=f"{len(self.kills)} kills")
         for kill in self.kills:
-            table.add_row(str(kill.run), kill.victim, kill.student, f"{kill.at:.2f}", kill.moment, kill.outcome)
+            table.add_row(
+                str(kill.run), kill.victim, kill.student, f"{kill.at:.2f}", kill.moment, kill.outcome
+            )
         console.print(table)
         counts = Counter((kill.victim, kill.outcome.partition(":")[0]) for kill in self.kills)
         for (victim, outcome), count in sorted(counts.items()):
@@ -119,7 +124,7 @@ def hand_in(folder: Path, student: str, solutions: dict[str, str] | None, year: 
     (place / "timestamp.txt").write_text(f"{year}-01-01 12:00:00.000000 UTC")
 
 
-def scores(folder: Path, student: str) -> tuple[float | None, ...] | None:
+def scores(folder: Path, student: str) -> Scores:
     """The automatic scores in the gradebook, in the order of `TESTS`; None without a submission."""
     from nbgrader.api import Gradebook, MissingEntry
 
@@ -296,47 +301,49 @@ class Round:
 
     # -- what came of it --
 
-    def _rows(self) -> dict[str, tuple[str | None, int | None]]:
-        lines = [json.loads(line) for line in (self.folder / "rows").read_text().splitlines()]
-        for student, count in Counter(line[0] for line in lines).items():
-            if count > 1:
-                self.fault(f"{student} is in the table {count} times")
-        return {student: (reason, when) for student, reason, when in lines}
-
-    def _judge_first(self, before: dict[str, Any]) -> None:
-        """The table has everybody, those not hit are graded, and a failure left old scores or none."""
-        rows, hit = self._rows(), {kill.student: kill for kill in self.kills}
+    def _judge_first(self, before: dict[str, Scores]) -> None:
+        """The table has everybody once; those that were spared are graded, and right."""
+        rows = [json.loads(line) for line in (self.folder / "rows").read_text().splitlines()]
+        names, hit = [row[0] for row in rows], {kill.student: kill for kill in self.kills}
         stopped = any(kill.victim == "run" for kill in self.kills)
-        for student, (_, right) in CLASS.items():
-            reason, when = rows.get(student, (None, None))
-            now = scores(self.folder, student)
-            if student not in rows:
-                outcome = "not in the table"
-                if not stopped:
-                    self.fault(f"{student} is not in the table: {(self.folder / 'errors').read_text()[-500:]}")
-            elif reason is None:
-                outcome = "graded right" if now == right else f"WRONG: {now}"
-                if now != right or when is None or when != finished(self.folder, student):
-                    self.fault(f"{student} got {now}, not {right}; graded at {when}, {finished(self.folder, student)}")
-            else:
-                outcome = f"reported: {reason}"
-                if student not in hit:
-                    self.fault(f"{student} was spared, but {outcome}")
-                elif hit[student].victim != "coordinator" and student != LEAVES:
-                    self.fault(f"{student} was hit once, which a second attempt makes up for, but {outcome}")
-                if now not in (before[student], right, None, (None,) * len(TESTS)):
-                    self.fault(f"{student}, {outcome}, has neither old nor new scores: {now}")
+        if (
+            len(set(names)) < len(names)
+            or not (stopped or set(names) == set(CLASS))
+            or (self.run.poll() and not stopped)
+        ):
+            self.fault(f"the table has {names}, the exit status is {self.run.poll()}: {self._errors()}")
+        for student, reason, when in rows:
+            outcome = self._outcome(student, reason, when, before[student], hit.get(student))
             if student in hit:
                 hit[student].outcome = outcome
-        if "" in hit:
-            hit[""].outcome = f"stopped: {len(rows)} in the table"
-        elif self.run.returncode:
-            self.fault(f"exit status {self.run.returncode}: {(self.folder / 'errors').read_text()[-500:]}")
+        for kill in self.kills:
+            kill.outcome = kill.outcome or (
+                "not in the table" if kill.student else f"stopped after {len(rows)} rows"
+            )
+
+    def _outcome(
+        self, student: str, reason: str | None, when: int | None, before: Scores, hit: Kill | None
+    ) -> str:
+        """What a row of the table says, in words; it must be true, and a failure must have a cause."""
+        now, right = scores(self.folder, student), CLASS[student][1]
+        if reason is None:
+            if now != right or when is None or when != finished(self.folder, student):
+                self.fault(f"{student}'s row says graded, but: {now}, not {right}, or graded once more")
+            return "graded right" if now == right else f"WRONG: {now}"
+        # A death of the coordinator may be the second one of a neighbour; LEAVES ends one of its two attempts itself.
+        if hit is None or not (hit.victim == "coordinator" or student == LEAVES):
+            self.fault(f"{student}, hit by {hit.victim if hit else 'nothing'}, has a row that says: {reason}")
+        if now not in (before, right, None, (None,) * len(TESTS)):
+            self.fault(f"{student} has neither old nor new scores, nor none: {now}")
+        return f"reported: {reason}"
+
+    def _errors(self) -> str:
+        return (self.folder / "errors").read_text()[-500:]
 
     def _judge_second(self) -> None:
         """It grades what is left and nothing else; then all is right and nothing lies about."""
-        done = {student: when for student in CLASS if (when := finished(self.folder, student))}
-        done = {student: when for student, when in done.items() if when / 1e9 > self.started}
+        times = {student: finished(self.folder, student) or 0 for student in CLASS}
+        done = {student: when for student, when in times.items() if when / 1e9 > self.started}
         skipped, _ = second_run(self.folder)
         if skipped != set(done):
             self.fault(f"finished: {sorted(done)}; skipped by the second run: {sorted(skipped)}")
@@ -347,11 +354,18 @@ class Round:
             if student in done and when != done[student]:
                 self.fault(f"{student} was graded twice")
         self._end_what_is_left("second")
-        for left in [*(self.folder / "tmp").iterdir(), *self.folder.glob("*-journal"), *self.folder.glob(".grading/*.*")]:
-            self.fault(f"left behind: {left.relative_to(self.folder)}")
-        with contextlib.closing(sqlite3.connect(self.folder / "gradebook.db")) as gradebook:
-            if (said := gradebook.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
-                self.fault(f"the gradebook is damaged: {said}")
+        for sentence in left_behind(self.folder):
+            self.fault(sentence)
+
+
+def left_behind(folder: Path) -> list[str]:
+    """What grading should not have left: copies, markers, half-written files, a damaged gradebook."""
+    patterns = ["tmp/*", "*-journal"]
+    patterns += [f".grading/{own}" for own in ("secret.*", "unfinished/*/*", "records/*/*/*.new")]
+    found = [f"left behind: {p.relative_to(folder)}" for pattern in patterns for p in folder.glob(pattern)]
+    with contextlib.closing(sqlite3.connect(folder / "gradebook.db")) as gradebook:
+        said = gradebook.execute("PRAGMA integrity_check").fetchone()[0]
+    return found if said == "ok" else [*found, f"the gradebook is damaged: {said}"]
 
 
 def is_victim(process: psutil.Process, victim: str) -> bool:
@@ -377,33 +391,36 @@ def _runs(process: psutil.Process) -> bool:
     return False
 
 
-def kill_at_random(folder: Path, kills: int, seed: int, per_run: int = 4, rounds_say: Any = None) -> Report:
+def kill_at_random(
+    folder: Path, kills: int, seed: int, per_run: int = 4, say: Callable[[str], None] = print
+) -> Report:
     """What came of at least so many kills, `per_run` in each run; classes are made in `folder`."""
     rng, report, number = random.Random(seed), Report(), 0
     klass = make_class(folder / "class")
     while len(report.kills) < kills and number < 2 * kills:
         number += 1
         count = min(per_run, kills - len(report.kills))
-        victims = [*rng.choices(VICTIMS[:-1], k=count - 1), rng.choice(VICTIMS)]  # after "run" there is no other
+        # After "run" there is nothing left to kill.
+        victims = [*rng.choices(VICTIMS[:-1], k=count - 1), rng.choice(VICTIMS)]
         Round(number, klass, folder / str(number), rng, report).play(victims)
         shutil.rmtree(folder / str(number))
-        if rounds_say:
-            rounds_say(f"run {number}: {len(report.kills)} kills, {len(report.faults)} faults")
+        say(f"run {number}: {len(report.kills)} kills, {len(report.faults)} faults")
     return report
 
 
 def main() -> int:
     """The exit status: 0 if no rule was broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=20, help="how many processes to kill (default: %(default)s)")
-    parser.add_argument("--per-run", type=int, default=4, help="of them in one run (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of what is killed and when (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=20, help="how many processes to kill (%(default)s)")
+    parser.add_argument("--per-run", type=int, default=4, help="of them in one run (%(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of what is killed and when (%(default)s)")
     parser.add_argument("--grade", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.grade:
         run_pool(options.grade)
         return 0
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    warnings.filterwarnings("ignore", message="Object of type .* not in session")
+    console = Console(width=None if sys.stdout.isatty() else 140)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         say = Console(stderr=True).print
         report = kill_at_random(Path(folder), options.kills, options.seed, options.per_run, say)

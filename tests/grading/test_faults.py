@@ -1,16 +1,18 @@
 """Whatever part of the grader dies, and whenever: the run ends, the others are graded, the next run completes it."""
 
-import importlib
+import contextlib
+import itertools
 import json
 import multiprocessing
 import os
+import pkgutil
 import random
 import shutil
 import signal
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +21,16 @@ import pytest
 from faults import (
     CLASS,
     FULL,
+    LEAVES,
+    NOTHING,
     VICTIMS,
     Report,
     Round,
+    Scores,
     finished,
-    grade_and_say,
     hand_in,
     is_victim,
+    left_behind,
     make_class,
     scores,
     second_run,
@@ -34,7 +39,7 @@ from small import LESSON
 
 from course_utils.grading.demo_class import api_for
 from course_utils.grading.examine import CodeCell, Job, examine
-from course_utils.grading.pool import Pool
+from course_utils.grading.pool import grading_pool
 from course_utils.grading.sandbox import Limits
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -62,65 +67,169 @@ def klass(tmp_path_factory) -> Path:
     return make_class(tmp_path_factory.mktemp("faults") / "class")
 
 
-def _die_at(where: str, count: int) -> None:
-    """Makes this process kill itself just before a function is called for the nth time."""
-    parts = where.split(".")
-    for length in range(len(parts) - 1, 0, -1):
-        try:
-            owner: Any = importlib.import_module(".".join(parts[:length]))
-            break
-        except ImportError:
-            continue
-    for name in parts[length:-1]:
-        owner = getattr(owner, name)
-    real, calls = getattr(owner, parts[-1]), iter(range(1, count + 1))
+@dataclass
+class Stopped:
+    """A class whose graders died, each at another step, and then the second run. Dictionaries are by step."""
+
+    ends: dict[str, int | None] = field(default_factory=dict)
+    between: dict[str, Scores] = field(default_factory=dict)
+    counted: list[str] = field(default_factory=list)
+    """Steps after which the submission counted as graded."""
+    skipped: list[str] = field(default_factory=list)
+    after: dict[str, Scores] = field(default_factory=dict)
+    left: list[str] = field(default_factory=list)
+
+
+@pytest.fixture(scope="module")
+def stopped(klass: Path, tmp_path_factory) -> Stopped:
+    """Every submission had been graded before (nothing was right), and is a second attempt (all is right)."""
+    folder, result = copy_of(klass, tmp_path_factory), Stopped()
+    shutil.rmtree(folder / "submitted")
+    students = {f"student-{number}": step for number, step in enumerate(STEPS)}
+    for student in students:
+        hand_in(folder, student, None, "2029")
+        (folder / "submitted" / student / LESSON / f"{LESSON}.ipynb").unlink()  # so that it is quick
+        assert api_for(folder).autograde(LESSON, student)["success"]
+        assert scores(folder, student) == NOTHING
+        hand_in(folder, student, {}, "2030")
+    for student, step in students.items():
+        old = finished(folder, student)
+        child = multiprocessing.get_context("fork").Process(
+            target=grade_and_die, args=(folder, student, *STEPS[step])
+        )
+        child.start()
+        child.join(60)
+        result.ends[step], result.between[step] = child.exitcode, scores(folder, student)
+        result.counted += [step] if finished(folder, student) not in (None, old) else []
+    skipped, _ = second_run(folder)
+    result.skipped = [step for student, step in students.items() if student in skipped]
+    result.after = {step: scores(folder, student) for student, step in students.items()}
+    result.left = left_behind(folder)
+    return result
+
+
+def copy_of(klass: Path, factory: Any) -> Path:
+    folder = Path(shutil.copytree(klass, factory.mktemp("steps") / "class"))
+    (folder / "tmp").mkdir()
+    return folder
+
+
+def grade_and_die(folder: Path, student: str, where: str, count: int) -> None:
+    """Nothing: grades as `nbgrader autograde` does, up to the nth call of a function."""
+    tempfile.tempdir = str(folder / "tmp")
+    api = api_for(folder)
+    die_at(where, count)
+    api.autograde(LESSON, student, force=False)
+
+
+def die_at(where: str, count: int) -> None:
+    """Nothing: this process kills itself just before the nth call of that function."""
+    name, calls = where.rpartition(".")[2], itertools.count(1)
+    owner = pkgutil.resolve_name(where.rpartition(".")[0])
+    real = getattr(owner, name)
 
     def fake(*args: Any, **kwargs: Any) -> Any:
         if next(calls) == count:
             os.kill(os.getpid(), signal.SIGKILL)
         return real(*args, **kwargs)
 
-    setattr(owner, parts[-1], fake)
+    setattr(owner, name, fake)
 
 
-def _grade_and_die(folder: Path, student: str, where: str, count: int) -> None:
-    tempfile.tempdir = str(folder / "tmp")
-    api = api_for(folder)
-    api.coursedir.assignment_id = LESSON
-    _die_at(where, count)
-    api.autograde(LESSON, student, force=False)
-
-
-@pytest.fixture(scope="module")
-def stopped(klass: Path, tmp_path_factory) -> dict[str, Any]:
-    """A class whose graders died, each at another step; then the second run."""
-    folder = Path(shutil.copytree(klass, tmp_path_factory.mktemp("steps") / "class"))
-    (folder / "tmp").mkdir()
-    shutil.rmtree(folder / "submitted")
-    students = {f"student-{i}": step for i, step in enumerate(STEPS)}
-    api = api_for(folder)
-    for student in students:
-        hand_in(folder, student, None, "2029")
-        assert api.autograde(LESSON, student)["success"]
-        hand_in(folder, student, {}, "2030")
-    ends, between = {}, {}
-    for student, step in students.items():
-        child = multiprocessing.get_context("fork").Process(
-            target=_grade_and_die, args=(folder, student, *STEPS[step])
-        )
-        child.start()
-        child.join(60)
-        ends[step], between[step] = child.exitcode, (scores(folder, student), finished(folder, student))
-    skipped, said = second_run(folder)
-    after = {step: scores(folder, student) for student, step in students.items()}
-    return {"ends": ends, "between": between, "after": after, "said": said, "folder": folder,
-            "skipped": [step for student, step in students.items() if student in skipped]}  # fmt: skip
-
-
-def test_every_step_is_reached(stopped: dict[str, Any]) -> None:
-    assert stopped["ends"] == dict.fromkeys(STEPS, -signal.SIGKILL)
+def test_the_coordinator_dies_at_every_step(stopped: Stopped) -> None:
+    assert stopped.ends == dict.fromkeys(STEPS, -signal.SIGKILL)
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_second_run_completes_what_a_dead_coordinator_left(stopped: dict[str, Any], step: str) -> None:
-    assert stopped["after"][step] == FULL
+def test_a_second_run_completes_what_a_dead_coordinator_left(stopped: Stopped, step: str) -> None:
+    assert stopped.after[step] == FULL
+
+
+def test_only_the_last_step_counts_as_graded(stopped: Stopped) -> None:
+    last = [step for step in STEPS if step == "when it counts as graded"]
+    assert (stopped.counted, stopped.skipped) == (last, last)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_dead_coordinator_leaves_old_scores_or_new_ones_but_no_mixture(stopped: Stopped, step: str) -> None:
+    assert stopped.between[step] in (NOTHING, FULL)
+
+
+def test_the_second_run_tidies_up(stopped: Stopped) -> None:
+    assert stopped.left == []
+
+
+# -- random deaths --
+
+
+@pytest.fixture(scope="module")
+def fire(klass: Path, tmp_path_factory) -> tuple[Report, Path]:
+    """Twelve random kills in three runs, and the folder of the last run."""
+    rng, report = random.Random(20), Report()
+    orders = [["kernel", "coordinator", "sandbox", "run"]]
+    orders += [[*rng.sample(VICTIMS[:-1], 4)] for _ in range(2)]
+    for number, order in enumerate(orders):
+        folder = tmp_path_factory.mktemp("fire") / "class"
+        Round(number, klass, folder, rng, report).play(order)
+    return report, folder
+
+
+def test_random_deaths_break_no_rule(fire: tuple[Report, Path]) -> None:
+    assert fire[0].faults == []
+    assert len(fire[0].kills) == 12
+
+
+def test_a_submission_that_ends_its_own_process_has_crashed_twice(fire: tuple[Report, Path]) -> None:
+    record = json.loads((fire[1] / ".grading" / "records" / LESSON / LEAVES / f"{LESSON}.json").read_text())
+    verdicts = {cell["id"]: cell["verdict"] for cell in record["cells"] if cell["kind"] == "test"}
+    assert record["attempts"] == 2
+    assert verdicts == {
+        "double-visible": "pass", "double-hidden": "pass", "root-visible": "crashed", "root-hidden": "not run",
+    }  # fmt: skip
+
+
+JOB = Job(
+    (
+        CodeCell("double", "student", "import time\ntime.sleep(0.6)\ndef double(x):\n    return 2 * x"),
+        CodeCell("double-test", "test", "assert double(2) == 4", 1),
+    ),
+    ("double",),
+)
+
+
+def kill_one(victim: str, after: float) -> None:
+    """Nothing: ends the first process of that kind among this one's descendants, and no other."""
+    deadline, waited = time.monotonic() + 30, False
+    while time.monotonic() < deadline:
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if is_victim(process, victim):
+                    if waited or not after:
+                        process.kill()
+                        return
+                    time.sleep(after)
+                    waited = True
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("after", [0, 0.3], ids=["at once", "a little later"])
+@pytest.mark.parametrize("victim", ["kernel", "worker", "sandbox", "examiner"])
+def test_a_process_that_something_else_ended_costs_no_points(victim: str, after: float) -> None:
+    killer = threading.Thread(target=kill_one, args=(victim, after))
+    killer.start()
+    record = examine(JOB, Limits())
+    killer.join()
+    assert [cell.verdict for cell in record.cells] == ["", "pass"]
+    assert record.attempts == 2
+
+
+def test_a_pool_whose_process_dies_while_idle_grades_everybody(klass: Path, tmp_path_factory) -> None:
+    folder = copy_of(klass, tmp_path_factory)
+    with grading_pool(folder, 1) as pool:
+        pid = pool.workers.submit(os.getpid).result()
+        os.kill(pid, signal.SIGKILL)
+        while psutil.pid_exists(pid):
+            time.sleep(0.05)
+        time.sleep(0.5)
+        assert dict(pool.grade(LESSON, ["adds", "halves"])) == {"adds": None, "halves": None}
+    assert [scores(folder, name) for name in ("adds", "halves")] == [CLASS["adds"][1], CLASS["halves"][1]]

@@ -8,6 +8,7 @@ formgrader's button and nbgrader's Python API all grade through it.
 
 import contextlib
 import fnmatch
+import glob
 import hashlib
 import hmac
 import json
@@ -26,7 +27,7 @@ import psutil
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
-from nbgrader.utils import parse_utc
+from nbgrader.utils import find_all_files, parse_utc
 
 from course_utils.grading.examine_step import Assigned, Examine
 from course_utils.grading.intake import Intake, read_notebook, take_in
@@ -46,7 +47,14 @@ def install() -> None:
     """Nothing: nbgrader's commands, its API and formgrader grade through `HonestAutograde` from now on."""
     import nbgrader.apps.api
     import nbgrader.apps.autogradeapp
+    from nbgrader.apps.api import NbGraderAPI
+    from nbgrader.coursedir import CourseDirectory
 
+    # A time stamp that is none ends nbgrader's commands and formgrader's pages for everybody; a pipe hangs them.
+    CourseDirectory.get_existing_timestamp = lambda self, folder: _timestamp(Path(folder))[0]
+    NbGraderAPI.get_submitted_timestamp = lambda self, assignment, student: _timestamp(
+        Path(self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment))
+    )[0]
     nbgrader.apps.api.Autograde = HonestAutograde
     nbgrader.apps.autogradeapp.Autograde = HonestAutograde
 
@@ -77,21 +85,32 @@ class HonestAutograde(Autograde):
         """Whether the submission is to be graded: not yet, not wholly, or resubmitted since."""
         if not self.honest:
             return super().init_destination(assignment_id, student_id)
-        folder = Path(self._format_source(assignment_id, student_id))
         marker = self._unfinished(assignment_id, student_id)
+        forced = bool(self.force)  # type: ignore[has-type]
         interrupted = marker.exists()
-        if interrupted:
-            self.log.warning("Grading of %s was interrupted; it is graded again", folder)
-            shutil.rmtree(self._format_dest(assignment_id, student_id), ignore_errors=True)
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()  # before old results are removed
-        if _timestamp(folder)[0] is None and os.path.lexists(folder / TIMESTAMP):
-            wanted = self.force or not os.path.exists(self._format_dest(assignment_id, student_id))
-        else:
+        self.force = forced or interrupted or self._is_newly_stamped(assignment_id, student_id)
+        try:
             wanted = super().init_destination(assignment_id, student_id)
+        finally:
+            self.force = forced
+        if wanted and interrupted:
+            self.log.warning(
+                "Grading of %s of %s was interrupted; it is graded again", assignment_id, student_id
+            )
         if not wanted and not interrupted:
             marker.unlink()
         return wanted
+
+    def _is_newly_stamped(self, assignment_id: str, student_id: str) -> bool:
+        """Whether what was graded had no readable time stamp, and what is there now has."""
+        places = (
+            self._format_source(assignment_id, student_id),
+            self._format_dest(assignment_id, student_id),
+        )
+        now, then = (_timestamp(Path(place))[0] for place in places)
+        return now is not None and then is None
 
     def init_assignment(self, assignment_id: str, student_id: str) -> None:
         """Takes in the submission's files and prepares the gradebook."""
@@ -106,7 +125,7 @@ class HonestAutograde(Autograde):
         given = self._given_files(assignment_id)
         for folder in (self._staging / "files", self._staging / "given"):
             folder.mkdir(exist_ok=True)
-            _copy(given, folder, self.exclude_overwriting.get(assignment_id, []))
+            _copy(given, folder, self.exclude_overwriting.get(assignment_id, []), self.coursedir.ignore)
             _let_read(folder)
         dest.mkdir(parents=True, exist_ok=True)
         left_out = shutil.ignore_patterns("*.ipynb", *ACTIVE)
@@ -149,13 +168,17 @@ class HonestAutograde(Autograde):
             problem or "",
         )
         output = ""
-        for self._sanitizing in (True, False):
-            self._init_preprocessors()
-            output, resources = self.exporter.from_notebook_node(notebook, resources)
-            notebook = nbformat.reads(output, as_version=4)
-        self._sanitizing = True
+        try:
+            for self._sanitizing in (True, False):
+                self._init_preprocessors()
+                output, resources = self.exporter.from_notebook_node(notebook, resources)
+                notebook = nbformat.reads(output, as_version=4)
+        finally:
+            self._sanitizing = True  # else nbgrader would look for the next submission in autograded/
         self.write_single_notebook(output, resources)
         self._write_record(where, resources["course"].record)
+        if problem:
+            self._give_zeros(where)
 
     def set_permissions(self, assignment_id: str, student_id: str) -> None:
         """The last step: from here on the submission counts as graded."""
@@ -169,11 +192,11 @@ class HonestAutograde(Autograde):
     def _submissions(self) -> list[Path]:
         """The submission folders that the command is about; links are none."""
         pattern = self._format_source(self.coursedir.assignment_id, self.coursedir.student_id)
-        root = Path(self.coursedir.root)
-        folders = sorted(root.glob(str(Path(pattern).relative_to(root))))
-        for link in (f for f in folders if f.is_symlink()):
-            self.log.warning("%s is a link, not a submission; it is left alone", link)
-        return [folder for folder in folders if folder.is_dir() and not folder.is_symlink()]
+        folders = [Path(path) for path in sorted(glob.glob(pattern)) if os.path.isdir(path)]
+        links = [folder for folder in folders if folder.is_symlink() or folder.parent.is_symlink()]
+        for link in links:
+            self.log.warning("%s is a link, or lies in one, and no submission; it is left alone", link)
+        return [folder for folder in folders if folder not in links]
 
     def _lesson_notebooks(self, pattern: str) -> list[str]:
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
@@ -202,7 +225,7 @@ class HonestAutograde(Autograde):
                 gradebook.find_assignment(assignment_id)
             except MissingEntry as error:
                 raise NbGraderException(f"{error}: is it in the gradebook?") from None
-            known = {"timestamp": timestamp} if timestamp else {}
+            known = {"timestamp": timestamp} if timestamp or problem else {}
             submission = gradebook.update_or_create_submission(assignment_id, student_id, **known)
             if timestamp and submission.total_seconds_late > 0:
                 self.log.warning("%s is %s seconds late", submission, submission.total_seconds_late)
@@ -210,6 +233,14 @@ class HonestAutograde(Autograde):
             self.log.warning("%s: %s", source, problem)
 
     # -- what is kept --
+
+    def _give_zeros(self, where: dict[str, Any]) -> None:
+        """What a person would grade gets 0 too, where there is nothing to grade."""
+        names = (where["notebook"], where["assignment"], where["student"])
+        with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
+            for grade in gradebook.find_submission_notebook(*names).grades:
+                grade.auto_score, grade.needs_manual_grade = 0, grade.manual_score is not None
+            gradebook.db.commit()
 
     def _unfinished(self, assignment_id: str, student_id: str) -> Path:
         return Path(self.coursedir.root) / OWN / "unfinished" / assignment_id / student_id
@@ -246,16 +277,29 @@ def _remove_stale() -> None:
     for folder in Path(tempfile.gettempdir()).glob(f"{_staging()}*"):
         with contextlib.suppress(OSError, ValueError):
             own = folder.lstat().st_uid == os.geteuid()
-            if own and not psutil.pid_exists(int(folder.name.removeprefix(_staging()).split("-")[0])):
+            if own and not _runs(int(folder.name.removeprefix(_staging()).split("-")[0])):
                 shutil.rmtree(folder)
 
 
-def _copy(source: Path, into: Path, keep: list[str]) -> None:
-    """The instructor's files over the student's, without notebooks and without those that students may edit."""
-    for path in sorted(source.rglob("*")):
+def _runs(number: int) -> bool:
+    try:
+        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _copy(source: Path, into: Path, keep: list[str], ignored: list[str]) -> None:
+    """The instructor's files over the student's: no notebooks, nothing that the release leaves out, and not those
+    that students may edit."""
+    for path in map(Path, sorted(find_all_files(str(source), [*ignored, "*.ipynb"]))):
         place = path.relative_to(source)
-        if not path.is_file() or path.suffix == ".ipynb" or (str(place) in keep and (into / place).exists()):
+        if str(place) in keep and (into / place).exists():
             continue
+        for folder in (into / parent for parent in place.parents):
+            if folder.is_file():  # the student's, where the instructor has a folder
+                folder.unlink()
+        if (into / place).is_dir():
+            shutil.rmtree(into / place)
         (into / place.parent).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, into / place)
 
@@ -273,7 +317,7 @@ def _timestamp(folder: Path) -> tuple[Any, str]:
     path = folder / TIMESTAMP
     if not os.path.lexists(path):
         return None, ""
-    with contextlib.suppress(OSError, ValueError, TypeError):
+    with contextlib.suppress(OSError, ValueError, TypeError, OverflowError):
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         try:
             if stat.S_ISREG(os.fstat(descriptor).st_mode):

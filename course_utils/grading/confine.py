@@ -21,7 +21,7 @@ def main() -> None:
     _set(resource.RLIMIT_DATA, limits["memory_mb"] * MB)
     _set(resource.RLIMIT_FSIZE, limits["file_mb"] * MB)
     _set(resource.RLIMIT_CPU, limits["cpu_s"])
-    _set(resource.RLIMIT_NOFILE, 1024)
+    _set(resource.RLIMIT_NOFILE, 512)
     if limits["user"] is not None:  # root gives up its rights, for ever
         os.setgroups([])
         os.setresgid(*[limits["user"]] * 3)

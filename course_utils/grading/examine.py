@@ -10,6 +10,7 @@ A pure function of what it is given, apart from the clock: it needs no gradebook
 import contextlib
 import dataclasses
 import functools
+import json
 import select
 import socket
 import time
@@ -26,12 +27,17 @@ __all__ = ["CodeCell", "ExaminerStopped", "Job", "examine"]
 
 START_S = 120
 GRACE_S = 10
+OUTPUT_CELLS = 4  # a notebook's output may be as much as that of so many cells
+MOST_MARKUP = 500_000  # characters of HTML and the like in a notebook: cleaning them takes time
+MOST_PRINTED = 20_000
 EXAMINER_EXTRA_S = 600  # a test's own work counts for the examiner, not for the student
 WHY = {
     "memory": "It used more than the {memory_mb:,} MB that one notebook may.",
+    "files": "It made more files than one notebook may.",
     "processes": "It started more than the {processes} processes that one notebook may.",
     "time": "It took longer than the {notebook_s:g} seconds that one notebook may.",
 }
+MARKUP = ("text/html", "text/markdown", "image/svg+xml")
 NAMES = {"memory": "OutOfMemory", "timeout": "Timeout", "crashed": "Crashed", "not run": "NotRun"}
 
 
@@ -74,7 +80,7 @@ def examine(job: Job, limits: Limits) -> Record:
     """
     for attempt in (1, 2):
         try:
-            record = _Run(job, limits).record()
+            record = _Run(job, limits, last=attempt == 2).record()
         except (ExaminerStopped, SandboxError):  # something else may have ended a process while it started
             if attempt == 2:
                 raise
@@ -88,12 +94,14 @@ def examine(job: Job, limits: Limits) -> Record:
 class _Run:
     """One examination: two sandboxes, and which cell's turn it is."""
 
-    def __init__(self, job: Job, limits: Limits) -> None:
-        self.job, self.limits = job, limits
+    def __init__(self, job: Job, limits: Limits, *, last: bool) -> None:
+        self.job, self.limits, self.last = job, limits, last
         self.deadline = 0.0
         self.ended: tuple[str, str] | None = None  # (verdict, message), once the student's process has gone
         self.waiting = 0  # given cells that the examiner has not answered yet
         self.turn = 0
+        self.output_left = OUTPUT_CELLS * limits.output_kb << 10
+        self.markup_left = MOST_MARKUP
 
     def record(self) -> Record:
         started = time.monotonic()
@@ -131,7 +139,10 @@ class _Run:
             )  # fmt: skip
             for end in (far, students, far_examiner, examiners):
                 end.close()
-            self.to_worker, self.to_examiner = Channel(near, cap=64 << 20), Channel(near_examiner)
+            self.to_worker, self.to_examiner = (
+                Channel(near, cap=(8 * self.limits.output_kb) << 10),
+                Channel(near_examiner),
+            )
             self._start(folders, fonts)
             yield
 
@@ -141,7 +152,7 @@ class _Run:
         inside |= {path: place if shut_in else str(path) for path, place in folders.items()}
         start = {
             "files": inside[self.job.files], "fonts": inside[fonts], "work": str(self.worker.work),
-            "seed": self.job.seeds["given"], "most_output": self.limits.output_kb * 1024,
+            "seed": self.job.seeds["given"],
         }  # fmt: skip
         names: dict[str, Any] = {
             "graded": list(self.job.graded),
@@ -177,7 +188,16 @@ class _Run:
             self._end("timeout", WHY["time"])
         if self.ended is not None:
             return self._not_run(cell)
-        return self._test(cell) if cell.kind == "test" else self._run(cell)
+        if cell.kind != "test":
+            return self._run(cell)
+        try:
+            return self._test(cell)
+        except ExaminerStopped:
+            if not self.last:
+                raise
+            # It happened twice, with this submission's answers: they are what it met.
+            self._end("crashed", "What the answers returned ended the process that examines them.")
+            return self._stopped(cell)
 
     def _not_run(self, cell: CodeCell) -> CellRecord:
         if cell.kind != "test":
@@ -186,10 +206,17 @@ class _Run:
         message = f"Not run, because the notebook stopped at an earlier cell. {self.ended[1]}"
         return CellRecord(cell.id, cell.kind, "not run", "NotRun", message, [message])
 
+    def _stopped(self, cell: CodeCell) -> CellRecord:
+        """The test in which everything ended."""
+        assert self.ended is not None
+        verdict, message = self.ended
+        return CellRecord(cell.id, "test", verdict, NAMES[verdict], message, [message])  # type: ignore[arg-type]
+
     def _run(self, cell: CodeCell) -> CellRecord:
         seconds = self._seconds()
         with self._worker_may_go():
-            self.to_worker.send({"do": "run", "source": cell.source, "seconds": seconds}, timeout=GRACE_S)
+            job = {"do": "run", "source": cell.source, "seconds": seconds, "most": self._most()}
+            self.to_worker.send(job, timeout=GRACE_S)
             reply, _ = self.to_worker.receive(seconds + 2 * GRACE_S)
             self._heed(reply, seconds)
             return self._ran(cell, reply, seconds)
@@ -197,7 +224,7 @@ class _Run:
 
     def _ran(self, cell: CodeCell, reply: dict[str, Any], seconds: float) -> CellRecord:
         record = CellRecord(
-            cell.id, cell.kind, outputs=_outputs(reply), seconds=_number(reply.get("seconds"))
+            cell.id, cell.kind, outputs=self._kept(reply), seconds=_number(reply.get("seconds"))
         )
         if self.ended is not None:
             record.verdict, record.message = self.ended  # type: ignore[assignment]
@@ -209,12 +236,33 @@ class _Run:
         record.error = NAMES.get(record.verdict, "")
         return record
 
+    def _most(self) -> int:
+        return max(0, min(self.limits.output_kb << 10, self.output_left))
+
+    def _kept(self, reply: dict[str, Any]) -> list[dict[str, Any]]:
+        """Outputs of the cell, as long as the notebook's are not too many."""
+        kept = []
+        for output in _outputs(reply):
+            data = output.get("data")
+            markup = sum(len(str(v)) for k, v in data.items() if k in MARKUP) if isinstance(data, dict) else 0
+            size = len(json.dumps(output))
+            if size > self.output_left or markup > self.markup_left:
+                kept.append(
+                    {"output_type": "stream", "name": "stdout", "text": "[more output was left out]\n"}
+                )
+                break
+            self.output_left -= size
+            self.markup_left -= markup
+            kept.append(output)
+        return kept
+
     def _test(self, cell: CodeCell) -> CellRecord:
         self.turn += 1
         seconds, said = self._seconds(), {}  # type: float, dict[str, Any]
         reply: dict[str, Any] | None = None
         with self._worker_may_go():
-            self.to_worker.send({"do": "serve", "turn": self.turn, "seconds": seconds + 1}, timeout=GRACE_S)
+            job = {"do": "serve", "turn": self.turn, "seconds": seconds + 1, "most": self._most()}
+            self.to_worker.send(job, timeout=GRACE_S)
         self._send_examiner({
             "do": "test", "source": cell.source, "name": cell.id, "points": cell.points, "seconds": seconds,
             "turn": self.turn,
@@ -222,8 +270,9 @@ class _Run:
         until = time.monotonic() + seconds + GRACE_S + (START_S if self.waiting else 0)
         while reply is None:
             left = until - time.monotonic()
-            if left <= 0:
-                raise self._examiner_gone()
+            if left <= 0:  # busy with what it cannot interrupt, such as a sum of what an answer returned
+                self._end("timeout", "The test could not be finished in time with what the answers returned.")
+                return self._stopped(cell)
             listening = [self.to_examiner.end] + ([self.to_worker.end] if not (said or self.ended) else [])
             ready, _, _ = select.select(listening, [], [], min(left, 1.0))
             if self.to_worker.end in ready:
@@ -236,9 +285,11 @@ class _Run:
 
     def _judged(self, cell: CodeCell, reply: dict[str, Any], said: dict[str, Any]) -> CellRecord:
         fields = {f.name for f in dataclasses.fields(CellRecord)} - {"id", "kind", "outputs"}
-        record = CellRecord(cell.id, cell.kind, **{k: v for k, v in reply.items() if k in fields})
+        known = {k: _printable(v) for k, v in reply.items() if k in fields}
+        record = CellRecord(cell.id, cell.kind, **known)
         streams = [o["text"] for o in _outputs(said) if o.get("output_type") == "stream"]
-        record.printed += "".join(text for text in streams if isinstance(text, str))
+        printed = record.printed + "".join(text for text in streams if isinstance(text, str))
+        record.printed = _printable(printed[:MOST_PRINTED])
         if record.verdict == "crashed" and self.ended is not None:
             verdict, record.message = self.ended
             record.verdict, record.error, record.trace = verdict, NAMES[verdict], [record.message]  # type: ignore[assignment]
@@ -315,6 +366,13 @@ def list_of_fonts() -> Path | None:
 def _outputs(reply: dict[str, Any]) -> list[dict[str, Any]]:
     outputs = reply.get("outputs")
     return [o for o in outputs if isinstance(o, dict)] if isinstance(outputs, list) else []
+
+
+def _printable(value: Any) -> Any:
+    """The value with its texts as UTF-8 can hold them: a student's text may contain half a character."""
+    if isinstance(value, list):
+        return [_printable(item) for item in value]
+    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
 
 
 def _number(value: Any) -> float:

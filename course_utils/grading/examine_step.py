@@ -59,6 +59,8 @@ class Examine(NbGraderPreprocessor):
     def preprocess(self, nb: Any, resources: Any) -> tuple[Any, Any]:
         """The notebook with outputs and verdicts; the record is left in `resources["course"]`."""
         assigned = resources["course"]
+        if not self._execute().enabled:
+            self.log.warning("Submissions are always run: --no-execute has no meaning for this grader.")
         cells = tuple(self._code_cells(nb))
         if assigned.problem:
             record = Record([_not_run(cell, assigned.problem) for cell in cells], seeds=assigned.seeds)

@@ -34,6 +34,7 @@ class Examiner:
 
     def __init__(self, student: Student, job: dict[str, Any]) -> None:
         self.student, self.seeds = student, job["seeds"]
+        student.modules |= {module.split(".")[0] for module, _ in job["imports"].values()}
         imports = {name: (module, attribute) for name, (module, attribute) in job["imports"].items()}
         self.names = Namespace(student, job["graded"], imports)
 
@@ -90,7 +91,7 @@ def _alarm(seconds: float) -> Iterator[None]:
         raise OutOfTime("This test took longer than it may.")
 
     signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, seconds + 0.5)
+    signal.setitimer(signal.ITIMER_REAL, seconds + 0.5, 1.0)  # again, should something swallow the first
     try:
         yield
     finally:

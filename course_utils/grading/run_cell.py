@@ -81,7 +81,10 @@ def run_test(
         if not ends_in(source, set(students)):
             run = _scored(points_of(value, points), points)
     except BaseException as error:  # SystemExit and KeyboardInterrupt fail a cell like any other error
-        run = _failed(error, filename)
+        try:
+            run = _failed(error, filename)
+        except Exception:
+            run = TestRun("fail", type(error).__name__, "The test failed with an error that cannot be shown.")
     run.printed = printed.getvalue()[:MOST_TEXT]
     return run
 

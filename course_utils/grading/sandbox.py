@@ -11,6 +11,8 @@ import contextlib
 import functools
 import json
 import os
+import re
+import secrets
 import shutil
 import signal
 import socket
@@ -32,8 +34,10 @@ from course_utils.grading import seccomp
 __all__ = ["HOME", "SUBMISSION", "WORK", "Limits", "Sandbox", "how_to_shut_in"]
 
 HOME, WORK, SUBMISSION = "/home/student", "/home/student/work", "/submission"
+WRITABLE = ("/tmp", "/dev/shm", HOME)
 LOOK_S = 0.2
-FIRST_USER = 1_900_000_000  # with the process number added: a user that nobody is
+MOST_FILES = 100_000
+FIRST_USER = 1_900_000_000  # and above are users that nobody is; each process gets one
 PACKAGE = Path(course_utils.__file__).resolve().parent
 
 
@@ -174,7 +178,7 @@ class Sandbox:
             "file_mb": self.limits.file_mb,
             "cpu_s": int(self.limits.notebook_s),
             "processes": self.limits.processes if start else None,
-            "user": FIRST_USER + os.getpid() if as_root else None,
+            "user": FIRST_USER + secrets.randbelow(1 << 27) if as_root else None,
         }
         return json.dumps(limits)
 
@@ -184,26 +188,32 @@ class Sandbox:
         places = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
         return {
             "PATH": places, "HOME": str(self.home), "TMPDIR": "/tmp", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1",
-            "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1", "IPYTHONDIR": str(self.home / ".ipython"),
+            "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1", "NBGRADER_EXECUTION": "autograde", "IPYTHONDIR": str(self.home / ".ipython"),
         }  # fmt: skip
 
     def _watch(self) -> None:
         """Ends it when all its processes together use too much: limits of the kernel count each by itself."""
         own = psutil.Process(self.process.pid)
         while not self.done.wait(LOOK_S) and self.process.poll() is None:
-            memory = count = 0
+            memory = count = files = 0
             cpu = 0.0
+            inner: psutil.Process | None = None
             with contextlib.suppress(psutil.NoSuchProcess):
                 for process in own.children(recursive=True):
                     with contextlib.suppress(psutil.Error), process.oneshot():
                         used, times = process.memory_info(), process.cpu_times()
-                        memory += used.rss - used.shared
+                        memory += used.rss - used.shared + _shared_memory(process.pid)
                         count += process.num_threads()
                         cpu += times.user + times.system
+                        inner = process
+            if inner is not None and not self.scratch:
+                in_files, files = _in_files(inner.pid)
+                memory += in_files
             self.peak_mb, self.cpu_s = max(self.peak_mb, memory / 2**20), max(self.cpu_s, cpu)
             for what, used_now, most in (
                 ("memory", memory / 2**20, self.limits.memory_mb),
                 ("processes", count, 2 * self.limits.processes),
+                ("files", files, MOST_FILES),
                 ("time", cpu, self.limits.notebook_s),
             ):
                 if used_now > most:
@@ -220,6 +230,25 @@ class Sandbox:
         with contextlib.suppress(ValueError, OSError):
             while chunk := os.read(self.process.stderr.fileno(), 1 << 16):
                 self.said = (self.said + chunk)[-4000:]
+
+
+def _shared_memory(pid: int) -> int:
+    """Bytes of memory that a process shares with nobody's file: psutil has no field for it on Linux."""
+    with contextlib.suppress(OSError):
+        found = re.search(rb"RssShmem:\s+(\d+)", Path(f"/proc/{pid}/status").read_bytes())
+        return int(found[1]) << 10 if found else 0
+    return 0
+
+
+def _in_files(pid: int) -> tuple[int, int]:
+    """(bytes, files) in the folders in memory of the sandbox that the process is in."""
+    size = files = 0
+    for place in WRITABLE:
+        with contextlib.suppress(OSError):
+            used = os.statvfs(f"/proc/{pid}/root{place}")
+            size += (used.f_blocks - used.f_bfree) * used.f_frsize
+            files += used.f_files - used.f_ffree
+    return size, files
 
 
 def _family(pid: int) -> list[psutil.Process]:
@@ -262,7 +291,7 @@ def _command(
             else ["--ro-bind", folder, folder]
         )
     command += ["--proc", "/proc", "--dev", "/dev"]
-    for place in ("/tmp", "/dev/shm", HOME):
+    for place in WRITABLE:
         command += ["--perms", "0777", "--size", size, "--tmpfs", place]
     seen = dict.fromkeys(_packages()) | {str(outside): inside for outside, inside in folders.items()}
     for outside, inside in seen.items():

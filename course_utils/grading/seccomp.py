@@ -15,7 +15,13 @@ import struct
 __all__ = ["program"]
 
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
-LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06  # BPF_LD|W|ABS, BPF_JMP|JEQ, BPF_JMP|JSET, BPF_RET
+LOAD, EQUAL, LEAST, ANY_BIT, RETURN = (
+    0x20,
+    0x15,
+    0x35,
+    0x45,
+    0x06,
+)  # LD|W|ABS, JMP|JEQ, JMP|JGE, JMP|JSET, RET
 NUMBER, ARCHITECTURE, FIRST_ARGUMENT = 0, 4, 16  # offsets in struct seccomp_data (little-endian)
 NEW_USER = 0x10000000
 
@@ -30,8 +36,18 @@ FORBIDDEN = {
     "io_uring_register": (427, 427), "open_by_handle_at": (304, 265), "init_module": (175, 105),
     "finit_module": (313, 273), "kexec_load": (246, 104), "swapon": (167, 224), "reboot": (169, 142),
     "acct": (163, 89), "quotactl": (179, 60), "personality": (135, 92),
+    # memory that no limit of a process counts
+    "memfd_create": (319, 279), "memfd_secret": (447, 447), "shmget": (29, 194), "msgget": (68, 186),
+    "semget": (64, 190),
 }  # fmt: skip
-CLONE, CLONE3 = (56, 220), (435, 435)
+CLONE, CLONE3, SOCKET, SOCKETPAIR = (56, 220), (435, 435), (41, 198), (53, 199)
+FAMILIES = (
+    1,
+    2,
+    10,
+    16,
+)  # Unix, the internet's (there is no network), netlink; no family that reaches the host
+OTHER_NUMBERS = 0x40000000  # the same calls again, for 32-bit pointers on x86_64
 MACHINES = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 
 
@@ -47,13 +63,21 @@ def program(machine: str = "") -> bytes | None:
         _line(EQUAL, architecture, yes=1),
         _line(RETURN, denied),  # calls of another architecture have other numbers
         _line(LOAD, NUMBER),
+        _line(LEAST, OTHER_NUMBERS, no=1),
+        _line(RETURN, ERRNO | errno.ENOSYS),
         # glibc falls back to `clone`, whose flags can be looked at; those of `clone3` cannot.
         *_forbid(CLONE3[column], ERRNO | errno.ENOSYS),
         *(line for numbers in FORBIDDEN.values() for line in _forbid(numbers[column], denied)),
-        _line(EQUAL, CLONE[column], no=3),
+        _line(EQUAL, CLONE[column], no=4),
         _line(LOAD, FIRST_ARGUMENT),
         _line(ANY_BIT, NEW_USER, no=1),
         _line(RETURN, denied),
+        _line(RETURN, ALLOW),
+        _line(EQUAL, SOCKET[column], yes=1),
+        _line(EQUAL, SOCKETPAIR[column], no=2 + len(FAMILIES)),
+        _line(LOAD, FIRST_ARGUMENT),
+        *(_line(EQUAL, family, yes=len(FAMILIES) - i) for i, family in enumerate(FAMILIES)),
+        _line(RETURN, ERRNO | errno.EAFNOSUPPORT),
         _line(RETURN, ALLOW),
     ]
     return b"".join(lines)

@@ -3,8 +3,8 @@
 Started by `examine` as `python -I -m course_utils.grading.worker CONTROL EXAMINER`, the numbers of two inherited
 sockets: the coordinator's, and the examiner's, which the kernel gets. Jobs come as frames, each with one answer:
 
-    {"do": "run", "source": "…", "seconds": 60}
-    {"do": "serve", "turn": 3, "seconds": 60}        the kernel answers the examiner until it ends the turn
+    {"do": "run", "source": "…", "seconds": 60, "most": 1000}
+    {"do": "serve", "turn": 3, "seconds": 60, "most": 1000}     the kernel answers the examiner until it ends the turn
 
 Nothing here is trusted: the student's code can do to this process what it likes.
 """
@@ -35,8 +35,8 @@ PATIENCE_S = 5
 class Kernel:
     """The student's kernel: an ordinary ipykernel whose sockets are files of this sandbox."""
 
-    def __init__(self, examiner: int, most_output: int) -> None:
-        self.examiner, self.most_output = examiner, most_output
+    def __init__(self, examiner: int) -> None:
+        self.examiner = examiner
         sockets = tempfile.mkdtemp(prefix="kernel-")
         self.manager = KernelManager(
             transport="ipc", ip=f"{sockets}/socket", connection_file=f"{sockets}/kernel.json"
@@ -52,10 +52,10 @@ class Kernel:
         self.client.wait_for_ready(timeout=60)
         self.messages: list[dict[str, Any]] = []
 
-    def run(self, source: str, seconds: float) -> dict[str, Any]:
+    def run(self, source: str, seconds: float, most: int) -> dict[str, Any]:
         """Outputs in the form of a notebook, and how it ended: "ok", "error", "timeout" or "died"."""
         started = time.monotonic()
-        outputs = _Outputs(self.most_output)
+        outputs = _Outputs(most)
         message = self.client.execute(source, allow_stdin=False, stop_on_error=False)
         ended = self._follow(message, outputs, started + seconds)
         if ended == "timeout":
@@ -65,9 +65,9 @@ class Kernel:
                 ended = "stuck"
         return {"ended": ended, "outputs": outputs.items, "seconds": round(time.monotonic() - started, 3)}
 
-    def serve(self, turn: int, seconds: float) -> dict[str, Any]:
+    def serve(self, turn: int, seconds: float, most: int) -> dict[str, Any]:
         """As `run`, for the time in which the kernel answers the examiner."""
-        return self.run(SERVE.format(self.examiner, turn), seconds)
+        return self.run(SERVE.format(self.examiner, turn), seconds, most)
 
     def _follow(self, message: str, outputs: "_Outputs", deadline: float) -> str:
         """Collect outputs until the kernel is idle again."""
@@ -146,7 +146,7 @@ def main() -> None:
         shutil.copy(start["fonts"], fonts)
     os.chdir(work)
     os.environ["COURSE_SEED"] = start["seed"]
-    kernel = Kernel(int(sys.argv[2]), start["most_output"])
+    kernel = Kernel(int(sys.argv[2]))
     control.send({"ready": True})
     with contextlib.suppress(Closed):
         while True:

@@ -103,9 +103,6 @@ class Agent:
     def do_setitem(self, target: int, key: Any, value: Any, buffers: list) -> None:
         self.objects[target][self.read(key, buffers)] = self.read(value, buffers)
 
-    def do_contains(self, target: int, key: Any, buffers: list) -> bool:
-        return self.read(key, buffers) in self.objects[target]
-
     def do_len(self, target: int, buffers: list) -> int:
         return len(self.objects[target])
 
@@ -124,7 +121,7 @@ class Agent:
     # -- values --
 
     def read(self, tree: Any, buffers: list) -> Any:
-        return decode(tree, buffers, self.resolve)
+        return decode(tree, list(buffers), self.resolve)
 
     def refer(self, value: Any) -> dict[str, Any]:
         """A reference to an object that stays here."""

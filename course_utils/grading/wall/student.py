@@ -10,16 +10,28 @@ its public attributes can be read. A handle is equal to itself only and never de
 """
 
 import builtins
-import importlib.util
+import importlib
 import sys
 import time
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from course_utils.grading.wall.channel import Channel, Garbled
 from course_utils.grading.wall.codec import NotData, decode, encode
 from course_utils.grading.wall.peer import Peer
+
+ODD_ERRORS = (SyntaxError, UnicodeError, BaseExceptionGroup)
+"""Their arguments decide how they are shown, and not any will do."""
+PLAIN_MODULES = frozenset({
+    "cmath", "collections", "course_utils", "datetime", "decimal", "einops", "fractions", "functools", "itertools",
+    "json", "math", "matplotlib", "networkx", "numpy", "operator", "pandas", "random", "re", "scipy", "seaborn", "sklearn",
+    "statistics", "string", "sympy", "torch", "transformers",
+})  # fmt: skip
+"""Modules that a student's name may always stand for."""
+DECISIONS = frozenset({"all", "allclose", "any", "eq", "equal", "isclose", "ne"})
+"""Methods by which tests compare arrays and tensors: no object of the student's may answer to them."""
 
 __all__ = ["Handle", "Missing", "OutOfTime", "Student", "Unreachable"]
 
@@ -39,11 +51,13 @@ class OutOfTime(BaseException):
 class Student:
     """The process at the other end of `channel`, and what the examiner has got from it.
 
-    `shared` holds objects that both sides made in the same read-only cells: they cross by name.
+    `modules` are packages that the lesson imports: a name of the student's may stand for one of them. `shared`
+    holds objects that both sides made in the same read-only cells: they cross by name.
     """
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, modules: Collection[str] = ()) -> None:
         self.peer = Peer(channel, self._call_back)
+        self.modules = {*modules, *PLAIN_MODULES}
         self.shared: dict[str, Any] = {}
         self.models: dict[int, tuple[int, Any]] = {}
         self.functions: list[Callable[..., Any]] = []
@@ -52,6 +66,7 @@ class Student:
 
     def begin(self, turn: int, seconds: float) -> None:
         """Nothing: what follows belongs to that turn and has that long."""
+        self.ran += 1  # the notebook may have gone on since the last turn
         self.peer.begin(turn, time.monotonic() + seconds)
 
     def end(self) -> None:
@@ -61,7 +76,7 @@ class Student:
 
     def get(self, name: str) -> Any:
         """The value of the student's name. Raises `Missing`."""
-        return self.ask("get", name=name)
+        return self.ask("get", name=name, _module=True)
 
     def set(self, name: str, value: Any) -> None:
         """Nothing: the student's notebook has that value under that name."""
@@ -79,8 +94,11 @@ class Student:
         """Whether the student's process has a copy of that model."""
         return isinstance(model, Handle) or id(model) in self.models or self._name_of(model) is not None
 
-    def ask(self, op: str, _values: tuple[str, ...] = (), **fields: Any) -> Any:
-        """The value of the answer; `_values` are the fields to encode. Raises what the student's code raised."""
+    def ask(self, op: str, _values: tuple[str, ...] = (), _module: bool = False, **fields: Any) -> Any:
+        """The value of the answer; `_values` are the fields to encode. Raises what the student's code raised.
+
+        With `_module`, an installed module may come back: as this process's own import of it.
+        """
         trees, buffers = self._encode([fields[name] for name in _values])
         fields |= dict(zip(_values, trees["l"], strict=True))
         self.ran += op != "get"
@@ -90,9 +108,14 @@ class Student:
         if isinstance(answer.get("error"), dict):
             raise _raised(answer["error"], ends_a_loop=op == "next")
         try:
-            return decode(answer.get("value"), received, self._resolve)
+            value = decode(answer.get("value"), received, self._resolve)
         except NotData as error:
-            raise self._lost(f"sent what is no value ({error})") from None
+            raise TypeError(f"what came back cannot be used here: {error}") from None
+        if isinstance(value, _Module):
+            if not _module:
+                raise TypeError(f"a module came back, {value.name!r}, where a value was expected")
+            return _own_module(value.name, self.modules)
+        return value
 
     def _guarded(self, action: Callable[..., Any], *args: Any) -> Any:
         if not self.alive:
@@ -157,7 +180,7 @@ class Student:
                 model.training,
                 any(p.requires_grad for p in model.parameters()),
             ]
-            where = {"module": type(model).__module__, "name": type(model).__name__}
+            where: dict[str, Any] = {"module": type(model).__module__, "name": type(model).__name__}
             self.ask("take_model", _values=("parts",), number=reference["number"], parts=parts, **where)
         self.models[id(model)] = (reference["number"], model)
         return reference
@@ -165,7 +188,7 @@ class Student:
     def _resolve(self, reference: Any) -> Any:
         kind, name = reference["kind"], reference.get("name", "")
         if kind == "module" and isinstance(name, str):
-            return _own_module(name)
+            return _Module(name)
         number = reference["number"]
         if type(number) is not int or not isinstance(name, str) or not isinstance(reference["type"], str):
             raise NotData("no reference")
@@ -183,6 +206,13 @@ class Student:
         except Exception as error:
             return {"error": {"type": _builtin(type(error)).__name__, "args": [str(error)[:500]]}}, []
         return {"value": trees["l"][0]}, out
+
+
+@dataclass(frozen=True)
+class _Module:
+    """A module that the student's process names."""
+
+    name: str
 
 
 class Handle:
@@ -220,6 +250,10 @@ class Handle:
             raise AttributeError(
                 f"{name!r} is not public: a test reads public attributes of a student's object"
             )
+        if name in DECISIONS:
+            raise AttributeError(
+                f"this is a {self.__type} of your own, no array or tensor: it has no {name!r}"
+            )
         return self.__ask("getattr", name=name)
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -232,9 +266,6 @@ class Handle:
 
     def __setitem__(self, key: Any, value: Any) -> None:
         self.__ask("setitem", ("key", "value"), key=key, value=value)
-
-    def __contains__(self, key: Any) -> bool:
-        return self.__ask("contains", ("key",), key=key) is True
 
     def __len__(self) -> int:
         length = self.__ask("len")
@@ -290,15 +321,10 @@ def _installed(value: Any) -> tuple[str, str] | None:
     return (module, name) if found is value else None
 
 
-def _own_module(name: str) -> types.ModuleType:
-    """This process's own import of an installed module: never the student's."""
-    if name not in sys.modules:
-        try:
-            found = importlib.util.find_spec(name)
-        except (ImportError, ValueError, AttributeError):
-            found = None
-        if found is None or found.origin is None:
-            raise NotData(f"{name[:100]!r} is no installed module")
+def _own_module(name: str, allowed: Collection[str]) -> types.ModuleType:
+    """This process's own import of an installed module: never the student's, and none that does things."""
+    if name.split(".")[0] not in allowed or name.endswith("__main__"):
+        raise TypeError(f"the name stands for the module {name[:100]!r}, which this lesson does not use")
     return importlib.import_module(name)
 
 
@@ -312,7 +338,7 @@ def _raised(description: dict[str, Any], *, ends_a_loop: bool) -> BaseException:
     One that would silently end a loop of the test's, which would then have compared nothing, is a RuntimeError.
     """
     kind = getattr(builtins, str(description.get("type")), None)
-    if not (isinstance(kind, type) and issubclass(kind, BaseException)):
+    if not (isinstance(kind, type) and issubclass(kind, BaseException)) or issubclass(kind, ODD_ERRORS):
         kind = RuntimeError
     if issubclass(kind, StopIteration | StopAsyncIteration | GeneratorExit) and not ends_a_loop:
         description = description | {

@@ -187,8 +187,9 @@ class Sandbox:
 
         places = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
         return {
-            "PATH": places, "HOME": str(self.home), "TMPDIR": "/tmp", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1",
-            "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1", "NBGRADER_EXECUTION": "autograde", "IPYTHONDIR": str(self.home / ".ipython"),
+            "PATH": places, "HOME": str(self.home), "TMPDIR": "/tmp", "IPYTHONDIR": str(self.home / ".ipython"),
+            "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1",
+            "NBGRADER_EXECUTION": "autograde",
         }  # fmt: skip
 
     def _watch(self) -> None:

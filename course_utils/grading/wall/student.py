@@ -25,9 +25,9 @@ from course_utils.grading.wall.peer import Peer
 ODD_ERRORS = (SyntaxError, UnicodeError, BaseExceptionGroup)
 """Their arguments decide how they are shown, and not any will do."""
 PLAIN_MODULES = frozenset({
-    "cmath", "collections", "course_utils", "datetime", "decimal", "einops", "fractions", "functools", "itertools",
-    "json", "math", "matplotlib", "networkx", "numpy", "operator", "pandas", "random", "re", "scipy", "seaborn", "sklearn",
-    "statistics", "string", "sympy", "torch", "transformers",
+    "cmath", "collections", "course_utils", "datetime", "decimal", "einops", "fractions", "functools",
+    "itertools", "json", "math", "matplotlib", "networkx", "numpy", "operator", "pandas", "random", "re",
+    "scipy", "seaborn", "sklearn", "statistics", "string", "sympy", "torch", "transformers",
 })  # fmt: skip
 """Modules that a student's name may always stand for."""
 DECISIONS = frozenset({"all", "allclose", "any", "eq", "equal", "isclose", "ne"})

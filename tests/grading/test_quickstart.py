@@ -3,6 +3,7 @@
 Each class is graded by the command line in a process of its own, since `configure` changes the process it runs in.
 """
 
+import itertools
 import os
 import shutil
 import subprocess
@@ -64,7 +65,7 @@ def cheat(notebook: Any, source: Any) -> None:
 
 
 def deleted(notebook: Any, source: Any) -> None:
-    """Wrong, with a test cell and a written answer deleted."""
+    """One answer wrong; the test that says so and a written answer deleted."""
     reference(notebook, source)
     notebook.cells = [cell for cell in notebook.cells if grade_id(cell) not in ("correct_squares", "part-a")]
     for cell in notebook.cells:
@@ -73,7 +74,7 @@ def deleted(notebook: Any, source: Any) -> None:
 
 
 def displayed(notebook: Any, source: Any) -> None:
-    """A number shown in the middle of the solution's display hook, which stock nbgrader takes for the points."""
+    """A wrong answer that displays something, which nbgrader takes for the result of the test."""
     for cell in notebook.cells:
         if grade_id(cell) == "squares":
             cell.source = "import sys\ndef squares(n):\n    sys.displayhook('all of it')\n    return []"
@@ -145,7 +146,6 @@ def submit(root: Path, student: str, work: Callable[[Any, Any], None]) -> None:
 def classes(tmp_path_factory) -> tuple[Class, Class]:
     """(as nbgrader comes, ours): the same course and submissions, each graded by `nbgrader autograde ps1`."""
     folder = tmp_path_factory.mktemp("quickstart")
-    Class(folder / "empty").root.mkdir()
     stock, ours = Class(folder / "course101"), Class(folder / "ours")
     Class(folder).run("quickstart", "course101")
     stock.run("generate_assignment", "ps1")
@@ -190,18 +190,18 @@ def test_the_samples_are_told_apart(classes: tuple[Class, Class]) -> None:
     assert {ours.rows("untouched")[name]["comment"] for name in WRITTEN} == {"No response."}
 
 
-def test_a_deleted_test_is_put_back_and_run(classes: tuple[Class, Class]) -> None:
-    """nbgrader leaves it without a score, for a person to grade; here it fails like the others."""
-    stock, ours = classes
-    cells = {name: (each.rows("deleted")[name]["auto_score"], each.rows("deleted")[name]["needs_manual_grade"])
-             for name in ("correct_squares", "part-a") for each in (ours,)}  # fmt: skip
-    assert stock.rows("deleted")["correct_squares"]["auto_score"] is None
-    assert stock.rows("deleted")["correct_squares"]["needs_manual_grade"]
-    # A written answer that is gone is one without a response, as nbgrader has it where the cell is there.
-    assert cells == {"correct_squares": (0.0, False), "part-a": (0.0, False)}
-    differ = {name for name, row in ours.rows("deleted").items() if row != stock.rows("deleted").get(name)}
-    assert differ == {"correct_squares", "part-a"}
-    assert "deleted, problem1.ipynb: The cell `correct_squares` was missing and was put back." in ours.said
+def test_a_deleted_cell_is_put_back(classes: tuple[Class, Class]) -> None:
+    """nbgrader leaves it without a score, for a person to grade. Here a test runs, as wrong as the answer is, and a
+    written answer counts as one without a response."""
+    stock, ours = (each.rows("deleted") for each in classes)
+    gone = {"correct_squares", "part-a"}
+    assert {name for name in stock if ours[name] != stock[name]} == gone and set(ours) == set(stock)
+    for name in gone:
+        assert (stock[name]["auto_score"], stock[name]["needs_manual_grade"]) == (None, True)
+        assert (ours[name]["auto_score"], ours[name]["needs_manual_grade"]) == (0.0, False)
+    said = classes[1].said
+    assert "deleted, problem1.ipynb: The cell `correct_squares` was missing and was put back." in said
+    assert "deleted, problem2.ipynb: The cell `part-a` is missing; it counts as unsolved." in said
 
 
 def test_what_a_solution_displays_is_no_result_of_the_test(classes: tuple[Class, Class]) -> None:
@@ -211,12 +211,10 @@ def test_what_a_solution_displays_is_no_result_of_the_test(classes: tuple[Class,
     assert ours.scores("displayed")["correct_squares"] == 0.0
 
 
-def test_files_of_the_course_come_along(classes: tuple[Class, Class]) -> None:
-    stock, ours = classes
-    for student in ("bitdiddle", "reference"):
-        names = [
-            sorted(p.name for p in (each.root / "autograded" / student / "ps1").iterdir()) for each in classes
-        ]
-        assert names[0] == names[1] == ["jupyter.png", "problem1.ipynb", "problem2.ipynb", "timestamp.txt"]
-    assert [each.run("generate_feedback", "ps1", "--student=hacker") != "" for each in (ours,)] == [True]
-    assert len(list((ours.root / "feedback" / "hacker" / "ps1").glob("*.html"))) == 2
+def test_files_and_feedback(classes: tuple[Class, Class]) -> None:
+    names = ["jupyter.png", "problem1.ipynb", "problem2.ipynb", "timestamp.txt"]
+    for each, student in itertools.product(classes, ("bitdiddle", "reference")):
+        assert sorted(p.name for p in (each.root / "autograded" / student / "ps1").iterdir()) == names
+    classes[1].run("generate_feedback", "ps1", "--student=hacker")
+    pages = sorted((classes[1].root / "feedback" / "hacker" / "ps1").glob("*.html"))
+    assert [page.stem for page in pages] == ["problem1", "problem2"]

@@ -177,7 +177,7 @@ class _Run:
     def _cell(self, cell: CodeCell) -> CellRecord:
         if cell.kind == "skipped":
             return CellRecord(cell.id, cell.kind)
-        if cell.kind == "given":
+        if cell.kind == "given" and self.ended is None:
             self._send_examiner({"do": "given", "source": cell.source, "name": cell.id})
             self.waiting += 1
         if self.ended is None and time.monotonic() > self.deadline:

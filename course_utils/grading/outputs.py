@@ -12,6 +12,7 @@ __all__ = ["OutputBudget", "number", "printable"]
 
 CELLS = 4  # a notebook's output may be as much as that of so many cells
 MOST_MARKUP = 500_000  # characters of HTML and the like in a notebook: cleaning them takes time
+LEAST_MARKUP = 250  # what cleaning costs however short it is
 MOST_PRINTED = 20_000
 MARKUP = ("text/html", "text/markdown", "image/svg+xml")
 LEFT_OUT = {"output_type": "stream", "name": "stdout", "text": "[more output was left out]\n"}
@@ -32,7 +33,8 @@ class OutputBudget:
         kept: list[dict[str, Any]] = []
         for output in _outputs(reply):
             data = output.get("data")
-            markup = sum(len(str(v)) for k, v in data.items() if k in MARKUP) if isinstance(data, dict) else 0
+            parts = data.items() if isinstance(data, dict) else ()
+            markup = sum(max(LEAST_MARKUP, len(str(value))) for kind, value in parts if kind in MARKUP)
             size = len(json.dumps(output))
             if size > self.left or markup > self.markup_left:
                 return [*kept, dict(LEFT_OUT)]

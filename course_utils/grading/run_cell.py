@@ -121,7 +121,7 @@ def points_of(value: Any, most: float) -> float:
     a student returns must not turn a score into something that earns everything. Raises `ValueError` for an
     array of several.
     """
-    if isinstance(value, bool) or not (isinstance(value, int | float) or _is_array(value)):
+    if isinstance(value, bool) or not (isinstance(value, int | float | complex) or _is_array(value)):
         return most
     try:
         points = float(value)

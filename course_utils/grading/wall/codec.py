@@ -15,6 +15,7 @@ as what they are made of: a `Counter` as a dict, a named tuple as a tuple.
 import dataclasses
 import importlib
 import math
+import re
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -25,6 +26,7 @@ MOST_ITEMS = 2_000_000
 MOST_BUFFERS = 9_000  # a channel takes a few more
 DEEPEST = 60
 ARRAY_KINDS = "biufcmMSU"
+ARRAY_TYPE = re.compile(rf"[<>|=]?[{ARRAY_KINDS}]\d*(\[\w+\])?")
 TENSOR_DTYPES = [
     "bool", "uint8", "int8", "int16", "int32", "int64", "float16", "bfloat16", "float32", "float64", "complex64",
     "complex128",
@@ -244,7 +246,9 @@ class _Reader:
     def _a(self, content: Any, depth: int) -> Any:
         numpy = importlib.import_module("numpy")
         text, shape, index = content
-        dtype = numpy.dtype(text) if isinstance(text, str) and len(text) < 40 else numpy.dtype(object)
+        if not (isinstance(text, str) and ARRAY_TYPE.fullmatch(text)):
+            raise NotData(f"no array of that type: {str(text)[:40]}")
+        dtype = numpy.dtype(text)
         if dtype.kind not in ARRAY_KINDS or dtype.itemsize == 0:
             raise NotData(f"no array of that type: {str(text)[:40]}")
         data = self._bytes(index, _count(shape) * dtype.itemsize)

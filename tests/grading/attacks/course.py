@@ -57,10 +57,10 @@ STUBS = {
 KINDS = ("hidden", "solution", "gradebook", "neighbour", "environment", "home", "hub")
 LIMITS = """
 # Added for the attacks: short limits.
-c.ExecutePreprocessor.timeout = 5
+c.ExecutePreprocessor.timeout = 4
 """
 OUR_LIMITS = """
-c.Examine.cell_timeout = 5
+c.Examine.cell_timeout = 4
 c.Examine.notebook_timeout = 40
 c.Examine.memory_mb = 1024
 """

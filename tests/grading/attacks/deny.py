@@ -247,7 +247,7 @@ def segfault(it: Attempt) -> None:
     it.everywhere("import ctypes; ctypes.string_at(0)")
 
 
-@attack("the parent process killed", alone=True)
+@attack("the parent process killed")
 def killed_parent(it: Attempt) -> None:
     it.cell("""
 import signal
@@ -259,7 +259,7 @@ def killed_all(it: Attempt) -> None:
     it.everywhere("import os; os.kill(-1, 9)")
 
 
-@attack("the database held", alone=True)
+@attack("the database held")
 def held_database(it: Attempt) -> None:
     code = (
         f"import sqlite3, time  # {it.marker}\n"

@@ -58,10 +58,10 @@ class Result:
 
 
 def batches(attacks: list[Attack], size: int = 12) -> list[list[Attack]]:
-    """The attacks in classes of at most `size`; those that need other commands, or a class alone, apart."""
+    """The attacks in classes of at most `size`; those that need other commands apart."""
     groups: dict[Any, list[Attack]] = {}
     for attack in attacks:
-        kind = (attack.lesson, attack.by_exchange, attack.pages, attack.alone and attack.name)
+        kind = (attack.lesson, attack.by_exchange, attack.pages)
         groups.setdefault(kind, []).append(attack)
     # Dealt out like cards, so that the slow ones of a theme do not meet in one class.
     counts = {kind: -(-len(group) // size) for kind, group in groups.items()}

@@ -67,8 +67,6 @@ class Attack:
     """Whether it is handed in through the exchange and collected."""
     pages: bool = False
     """Whether the TA's page and the exported grades are looked at too."""
-    alone: bool = False
-    """Whether it needs a class of its own."""
 
 
 Write = Callable[["Attempt"], None]

@@ -33,7 +33,9 @@ def active_parts(page: str, marker: str) -> list[str]:
     if not page:
         return []
     found: list[str] = []
-    _walk(html5lib.parse(page, treebuilder="etree", namespaceHTMLElements=False), marker, False, found)
+    # MathJax makes links of formulas, where a page loads it; not of what is in code.
+    formulas = re.search(r"<script[^>]*mathjax", page, re.IGNORECASE) is not None
+    _walk(html5lib.parse(page, treebuilder="etree", namespaceHTMLElements=False), marker, not formulas, found)
     return sorted(set(found)) + ["ESC"] * ("\x1b" in page)
 
 
@@ -48,7 +50,6 @@ def _walk(element: Any, marker: str, verbatim: bool, found: list[str]) -> None:
         found += [f"<{tag} {reason}>"] if reason else []
     verbatim = verbatim or tag in VERBATIM
     texts = [element.text or "", *(child.tail or "" for child in element)]
-    # MathJax makes links of what is not in code.
     if not verbatim and any("href" in text and "javascript:" in text and marker in text for text in texts):
         found.append(r"\href{javascript:}")
     for child in element:

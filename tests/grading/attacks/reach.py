@@ -70,12 +70,12 @@ for home in (HOME, os.path.expanduser('~')):
             pass""")
 
 
-@attack("a startup file of IPython, which runs in every notebook after", alone=True)
+@attack("a startup file of IPython, which runs in every notebook after")
 def ipython_startup(it: Attempt) -> None:
     _home(it, ".ipython/profile_default/startup/00.py", text="import math; math.isclose = lambda *a: False  # {MARK}")
 
 
-@attack("nbgrader's settings in the home folder: code that runs in the instructor's next command", alone=True)
+@attack("nbgrader's settings in the home folder: code that runs in the instructor's next command")
 def home_settings(it: Attempt) -> None:
     _home(it, ".jupyter/nbgrader_config.py", text="open({DROP!r} + '/{MARK}-ran', 'w').close()")
 
@@ -148,7 +148,7 @@ if os.fork() == 0:
 os.wait()""")
 
 
-@attack("leaving by new namespaces and mounts", alone=True)
+@attack("leaving by new namespaces and mounts")
 def namespaces(it: Attempt) -> None:
     it.cell("""
 import ctypes, subprocess

@@ -32,17 +32,17 @@ def _later(it: Attempt, who: str, change: str) -> None:
     it.cell(f"import subprocess; subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True)")
 
 
-@attack("a detached child that waits and writes extra_credit", alone=True)
+@attack("a detached child that waits and writes extra_credit")
 def extra_credit(it: Attempt) -> None:
     _later(it, it.student, "extra_credit = 2")
 
 
-@attack("a detached child that waits and zeroes a neighbour's manual_score", alone=True)
+@attack("a detached child that waits and zeroes a neighbour's manual_score")
 def neighbours_grade(it: Attempt) -> None:
     _later(it, "z-after", "manual_score = 0, needs_manual_grade = 0")
 
 
-@attack("its own row of the gradebook, and those of a neighbour who is graded already", alone=True)
+@attack("its own row of the gradebook, and those of a neighbour who is graded already")
 def gradebook(it: Attempt) -> None:
     it.cell("""
 import sqlite3
@@ -52,7 +52,7 @@ base.execute("update grade set manual_score = 0 where auto_score is not null")
 base.commit()""")
 
 
-@attack("a neighbour's submission overwritten before it is graded", alone=True)
+@attack("a neighbour's submission overwritten before it is graded")
 def next_submission(it: Attempt) -> None:
     it.cell("""
 path = f'{COURSE}/submitted/z-after/{LESSON}/{LESSON}.ipynb'
@@ -60,7 +60,7 @@ text = open(path).read().replace('return x + x', f'return 0  # {MARK}')
 open(path, 'w').write(text)""")
 
 
-@attack("a neighbour's graded notebook overwritten", alone=True)
+@attack("a neighbour's graded notebook overwritten")
 def autograded(it: Attempt) -> None:
     it.cell("""
 path = f'{COURSE}/autograded/a-before/{LESSON}/{LESSON}.ipynb'
@@ -68,33 +68,33 @@ os.chmod(path, 0o644)
 open(path, 'a').write(' ' + MARK)""")
 
 
-@attack("feedback written in a neighbour's name", alone=True)
+@attack("feedback written in a neighbour's name")
 def feedback(it: Attempt) -> None:
     it.cell("""
 os.makedirs(f'{COURSE}/feedback/z-after/{LESSON}', exist_ok=True)
 open(f'{COURSE}/feedback/z-after/{LESSON}/read-me.html', 'w').write(MARK)""")
 
 
-@attack("the lesson's source changed: its tests emptied", alone=True)
+@attack("the lesson's source changed: its tests emptied")
 def source(it: Attempt) -> None:
     it.cell("""
 path = f'{COURSE}/source/{LESSON}/{LESSON}.ipynb'
 open(path, 'w').write(open(path).read().replace('assert', f'0 and # {MARK}'))""")
 
 
-@attack("the release changed, for those who fetch it next", alone=True)
+@attack("the release changed, for those who fetch it next")
 def release(it: Attempt) -> None:
     it.cell("open(f'{COURSE}/release/{LESSON}/helper.py', 'w').write('# ' + MARK)")
 
 
-@attack("the course's nbgrader_config.py: code that runs in the instructor's next command", alone=True)
+@attack("the course's nbgrader_config.py: code that runs in the instructor's next command")
 def settings(it: Attempt) -> None:
     it.cell("""
 with open(f'{COURSE}/nbgrader_config.py', 'a') as file:
     file.write(f'\\nopen({DROP!r} + "/{MARK}-ran", "w").close()  # {MARK}\\n')""")
 
 
-@attack("tests in the gradebook emptied, for everybody who is graded after", alone=True)
+@attack("tests in the gradebook emptied, for everybody who is graded after")
 def source_cells(it: Attempt) -> None:
     it.cell("""
 import sqlite3
@@ -103,11 +103,11 @@ base.execute("update source_cell set source = 'raise Exception' where name like 
 base.commit()""")
 
 
-@attack("the gradebook deleted", alone=True)
+@attack("the gradebook deleted")
 def no_gradebook(it: Attempt) -> None:
     it.cell("os.remove(f'{COURSE}/gradebook.db')")
 
 
-@attack("everybody else's submissions deleted", alone=True)
+@attack("everybody else's submissions deleted")
 def no_submissions(it: Attempt) -> None:
     it.cell("import shutil; shutil.rmtree(f'{COURSE}/submitted/z-after')")

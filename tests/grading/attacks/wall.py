@@ -144,7 +144,8 @@ def steal():
             except OSError:
                 pass
         time.sleep(0.01)
-threading.Timer(0.5, steal).start()""")
+threading.Thread(target=steal, daemon=True).start()
+time.sleep(0.5)""")
 
 
 @attack("the worker's sockets taken over, to report what never was")

@@ -194,9 +194,16 @@ def test_an_endless_stream_is_over_at_once(byte):
 
 def mutated(rng: random.Random) -> bytes:
     """Some frames, with bytes changed, left out, doubled or put in."""
-    message = {"turn": 1, "answer": 1, "fields": {"value": rng.choice([1, [1, {"l": []}], {"a": ["<f8", [2], 0]}])}}
+    message = {
+        "turn": 1,
+        "answer": 1,
+        "fields": {"value": rng.choice([1, [1, {"l": []}], {"a": ["<f8", [2], 0]}])},
+    }
     data = bytearray(
-        b"".join(frame(json.dumps(message).encode(), rng.randbytes(rng.choice([0, 16]))) for _ in range(rng.randint(1, 3)))
+        b"".join(
+            frame(json.dumps(message).encode(), rng.randbytes(rng.choice([0, 16])))
+            for _ in range(rng.randint(1, 3))
+        )
     )
     for _ in range(rng.choice([0, 1, 1, 2, 8])):
         place = rng.randrange(len(data) + 1)

@@ -1,0 +1,77 @@
+"""Every hostile notebook gets the score that it must get, and does nothing else."""
+
+import pytest
+
+from attacks import every_attack
+from attacks.course import Class, prepared
+from attacks.harness import Result, batches, run
+from attacks.kit import Attack
+
+pytestmark = pytest.mark.slow
+
+ATTACKS = every_attack()
+BATCHES = dict(enumerate(batches(ATTACKS)))
+CASES = [
+    pytest.param(number, attack, id=attack.name, marks=pytest.mark.xdist_group(f"attacks-{number}"))
+    for number, batch in BATCHES.items()
+    for attack in batch
+]
+# What the harness must see: an attack that succeeds against stock nbgrader, and the part of the result that says so.
+SEEN = {
+    "read-own-notebook": "loot",
+    "read-feedback-page": "page",
+    "reach-tcp": "reached",
+    "tamper-release": "planted",
+    "inject-script": "active",
+    "reach-staying-process": "left",
+    "tamper-neighbours-grade": "neighbours",
+    "deny-schema-version": "aborted",
+}
+
+
+@pytest.fixture(scope="session")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Class:
+    return prepared(tmp_path_factory.mktemp("attacked") / "ours", stock=False)
+
+
+@pytest.fixture(scope="session")
+def stock(tmp_path_factory: pytest.TempPathFactory) -> Class:
+    return prepared(tmp_path_factory.mktemp("attacked") / "stock", stock=True)
+
+
+@pytest.fixture(scope="session")
+def graded() -> dict[int, dict[str, Result]]:
+    """The results of the batches that were graded already."""
+    return {}
+
+
+def test_there_are_enough_and_no_two_have_one_name() -> None:
+    assert len(ATTACKS) >= 64
+    assert len({attack.name for attack in ATTACKS}) == len({attack.student for attack in ATTACKS}) == len(ATTACKS)
+
+
+@pytest.mark.parametrize(("number", "attack"), CASES)
+def test_attack(number: int, attack: Attack, ours: Class, graded: dict[int, dict[str, Result]]) -> None:
+    if number not in graded:
+        graded[number] = {r.attack: r for r in run(BATCHES[number], ours, ours.folder.parent)}
+    result = graded[number][attack.name]
+    assert result.wrongs() == {}
+    if attack.at_most:
+        assert result.score is not None and attack.earns is not None and result.score <= attack.earns
+    else:
+        assert result.score == attack.earns
+
+
+@pytest.mark.xdist_group("attacks-on-stock")
+@pytest.mark.parametrize(("name", "part"), SEEN.items())
+def test_the_harness_sees_an_attack_that_succeeds(name: str, part: str, stock: Class) -> None:
+    (attack,) = (attack for attack in ATTACKS if attack.name == name)
+    (result,) = run([attack], stock, stock.folder.parent)
+    assert part in result.wrongs()
+
+
+@pytest.mark.xdist_group("attacks-on-stock")
+def test_the_harness_sees_points_that_were_not_earned(stock: Class) -> None:
+    (attack,) = (attack for attack in ATTACKS if attack.name == "spoof-displayhook")
+    (result,) = run([attack], stock, stock.folder.parent)
+    assert (attack.earns, result.score) == (0, 8)

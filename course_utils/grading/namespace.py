@@ -53,14 +53,14 @@ class Namespace(dict):
 
     def __missing__(self, name: str) -> Any:
         if name not in self.graded:
-            if hasattr(builtins, name):
+            if hasattr(builtins, name) or name.startswith("__"):
                 raise KeyError(name)
             if name in self.imports or self.stars:
                 with contextlib.suppress(ImportError, AttributeError):
                     return self._imported(name)
             if name in ("get_ipython", "display"):
                 return _of_ipython(name)
-        if self.given or name in self.own or name.startswith("__"):
+        if self.given or name in self.own:
             raise KeyError(name)
         if self.seen_at != self.student.ran:
             self.seen, self.seen_at = {}, self.student.ran

@@ -119,7 +119,7 @@ class Sandbox:
         limits = {
             "memory_mb": self.limits.memory_mb,
             "file_mb": self.limits.file_mb,
-            "cpu_s": int(self.limits.notebook_s),
+            "cpu_s": int(self.limits.notebook_s) + 5,  # after the watch, which can say why
             "processes": self.limits.processes if start else None,
             "user": FIRST_USER + secrets.randbelow(1 << 27) if as_root else None,
         }

@@ -48,7 +48,7 @@ GRADER = "course_utils.grading.autograde"
 STEPS = {
     "while the old results are removed": ("os.rmdir", 1),
     "before the files are taken in": (f"{GRADER}.take_in", 1),
-    "before the files are copied": (f"{GRADER}._copy", 2),
+    "before the files are copied": (f"{GRADER}.give_along", 2),
     "before the gradebook has the submission": (f"{GRADER}.HonestAutograde._note_submission", 1),
     "before the notebook is rebuilt": (f"{GRADER}.rebuild", 1),
     "before it is examined": ("course_utils.grading.examine_step.examine", 1),

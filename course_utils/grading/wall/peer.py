@@ -70,7 +70,9 @@ class Peer:
         if self.handle is None or not isinstance(op, str) or not isinstance(fields, dict):
             raise Garbled("a request where none was expected")
         if self.depth >= DEEPEST:
-            raise Garbled(f"calls to and fro nested more than {DEEPEST} deep")
+            error = {"type": "RecursionError", "args": [f"calls to and fro nested more than {DEEPEST} deep"]}
+            self._send({"answer": number, "fields": {"error": error}}, [])
+            return
         self.depth += 1
         try:
             answer, buffers = self.handle(op, fields, received)

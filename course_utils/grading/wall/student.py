@@ -203,7 +203,8 @@ class Student:
             value = self.functions[number](*args, **kwargs)
             trees, out = self._encode([value])
         except Exception as error:
-            return {"error": {"type": _builtin(type(error)).__name__, "args": [str(error)[:500]]}}, []
+            text = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+            return {"error": {"type": _builtin(type(error)).__name__, "args": [text[:500]]}}, []
         return {"value": trees["l"][0]}, out
 
 

@@ -95,7 +95,7 @@ class Class:
         """(exit code, all that was printed) of `nbgrader words…` there; None if it took longer than it may."""
         command = [sys.executable, "-m", "nbgrader", *words]
         # Fewer bytes than the machine has, so that copying a sparse file cannot fill its disk.
-        command = ["prlimit", f"--fsize={1 << 30}", "--core=0", *command]
+        command = ["prlimit", f"--fsize={1 << 30}:unlimited", "--core=0:unlimited", *command]
         with (self.folder / "log.txt").open("w+b") as log:
             process = subprocess.Popen(
                 command, cwd=self.course, env=self.environment(), stdout=log, stderr=log, start_new_session=True

@@ -150,12 +150,9 @@ def settrace(it: Attempt) -> None:
     it.everywhere("""
 import sys
 def follow(frame, event, arg):
-    keep(frame.f_code.co_consts)
-    return follow
-frame = sys._getframe(1)
-frame.f_trace = follow
+    if frame.f_code.co_name == '<module>':
+        keep(frame.f_code.co_consts)
 sys.settrace(follow)""")
-    it.cell("import sys; sys.setprofile(lambda frame, event, arg: None)")
 
 
 @attack("the submissions of others")

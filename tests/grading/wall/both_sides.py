@@ -1,6 +1,6 @@
 """A student's process (forked) and the examiner that asks it, over a real socket; or a raw peer in its place.
 
->>> with BothSides(graded=["double"]) as sides:
+>>> with BothSides() as sides:
 ...     sides.run("def double(x): return 2 * x")
 ...     sides.test("assert double(21) == 42")["verdict"]
 'pass'
@@ -11,6 +11,7 @@ import itertools
 import os
 import signal
 import socket
+import textwrap
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -20,16 +21,39 @@ from course_utils.grading.wall.agent import Agent
 from course_utils.grading.wall.channel import Channel
 from course_utils.grading.wall.student import Student
 
-__all__ = ["BothSides", "hostile"]
+__all__ = ["GRADED", "IMPORTS", "BothSides", "hostile"]
+
+GRADED = [
+    "answer",
+    "double",
+    "f",
+    "g",
+    "gen",
+    "make",
+    "run",
+    "Point",
+    "Stack",
+    "abs",
+    "isinstance",
+    "len",
+    "sum",
+]
+IMPORTS = {
+    "np": ("numpy", ""), "torch": ("torch", ""), "F": ("torch.nn.functional", ""), "isclose": ("math", "isclose"),
+    "checks": ("course_utils", "checks"), "* of math": ("math", "*"),
+}  # fmt: skip
 
 SEEDS = {"given": "given-seed", "test": "test-seed"}
 
 
 class BothSides:
-    """One notebook: `run` cells of the student's, `given` cells on both sides, `test` cells here."""
+    """One notebook: `run` cells of the student's, `given` cells on both sides, `test` cells here.
+
+    Sources may be indented.
+    """
 
     def __init__(
-        self, graded: Iterable[str] = (), imports: Mapping[str, tuple[str, str]] | None = None
+        self, graded: Iterable[str] = GRADED, imports: Mapping[str, tuple[str, str]] = IMPORTS
     ) -> None:
         ends = [*socket.socketpair(), *socket.socketpair()]
         self.control, ours = Channel(ends[0]), Channel(ends[2])
@@ -41,7 +65,7 @@ class BothSides:
         for end in (ends[1], ends[3]):
             end.close()
         self.student = Student(ours)
-        job = {"graded": list(graded), "imports": dict(imports or {}), "seeds": SEEDS}
+        job = {"graded": list(graded), "imports": dict(imports), "seeds": SEEDS}
         self.examiner = Examiner(self.student, job)
         self.turns = itertools.count(1)
 
@@ -61,21 +85,21 @@ class BothSides:
 
     def run(self, source: str) -> None:
         """Nothing: a cell of the student's has run."""
-        self._tell({"run": source})
+        self._tell({"run": textwrap.dedent(source)})
         reply, _ = self.control.receive(10)
         assert reply["error"] is None, reply["error"]
 
     def given(self, source: str) -> None:
         """Nothing: a given cell has run on both sides."""
         self.run(source)
-        said = self.examiner.given(source, "given")
+        said = self.examiner.given(textwrap.dedent(source), "given")
         assert said["error"] is None, said["error"]
 
     def test(self, source: str, points: float = 4, seconds: float = 10) -> dict[str, Any]:
         """What the examiner says of a test cell."""
         turn = next(self.turns)
         self._tell({"serve": turn})
-        return self.examiner.test(source, f"test-{turn}", points, seconds, turn)
+        return self.examiner.test(textwrap.dedent(source), f"test-{turn}", points, seconds, turn)
 
     def passes(self, source: str) -> None:
         """Nothing: the test cell passed."""

@@ -99,13 +99,13 @@ class HonestAutograde(Autograde):
         return wanted
 
     def _is_newly_stamped(self, assignment_id: str, student_id: str) -> bool:
-        """Whether what was graded had no readable time stamp, and what is there now has."""
+        """Whether what is there now has another time stamp than what was graded, be it an earlier one."""
         places = (
             self._format_source(assignment_id, student_id),
             self._format_dest(assignment_id, student_id),
         )
         now, then = (read_timestamp(Path(place))[0] for place in places)
-        return now is not None and then is None
+        return now is not None and now != then
 
     def init_assignment(self, assignment_id: str, student_id: str) -> None:
         """Takes in the submission's files and prepares the gradebook."""

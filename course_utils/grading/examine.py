@@ -136,7 +136,7 @@ class _Run:
             for end in (far, students, far_examiner, examiners):
                 end.close()
             self.to_worker, self.to_examiner = (
-                Channel(near, cap=(8 * self.limits.output_kb) << 10),
+                Channel(near, cap=(14 * self.limits.output_kb) << 10),
                 Channel(near_examiner),
             )
             self._start(folders, fonts)
@@ -255,6 +255,8 @@ class _Run:
                 said = self._hear_worker(seconds)
             if self.to_examiner.end in ready:
                 reply = self._verdict()
+        if reply.get("verdict") == "crashed" and not said:
+            self._end("crashed", "The notebook's process sent what no notebook sends.")
         if not said and self.ended is None:
             said = self._hear_worker(seconds)
         return self._judged(cell, reply, said)

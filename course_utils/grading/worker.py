@@ -30,6 +30,7 @@ SERVE = (
     "__import__('course_utils.grading.wall.agent', fromlist=['serve']).serve({}, {}, get_ipython().user_ns)"
 )
 PATIENCE_S = 5
+LEFT_OUT = "\n[more output was left out]\n"
 
 
 class Kernel:
@@ -43,6 +44,8 @@ class Kernel:
         )
         command = [sys.executable, "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}",
                    "--HistoryManager.enabled=False"]  # fmt: skip
+        # Files beside the notebook can be imported, but take no installed package's place.
+        command.append("--IPKernelApp.exec_lines=import sys; sys.path.append('')")
         # Interrupted by a message: a signal would go to the whole sandbox.
         self.manager._kernel_spec = KernelSpec(argv=command, language="python", interrupt_mode="message")
         self.manager.start_kernel(pass_fds=(examiner,), env=os.environ.copy())
@@ -103,7 +106,7 @@ class _Outputs:
             return
         self.left -= len(repr(made))
         if self.left <= 0:
-            made = {"output_type": "stream", "name": "stdout", "text": "\n[more output was left out]\n"}
+            made = {"output_type": "stream", "name": "stdout", "text": LEFT_OUT}
         self.items.append(made)
 
     def _stream(self, content: dict[str, Any]) -> dict[str, Any] | None:
@@ -112,6 +115,8 @@ class _Outputs:
         if last.get("output_type") == "stream" and last["name"] == name:
             last["text"] += text
             self.left -= len(text)
+            if self.left <= 0:
+                last["text"] += LEFT_OUT
             return None
         return {"output_type": "stream", "name": name, "text": text}
 

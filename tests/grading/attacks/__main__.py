@@ -27,7 +27,9 @@ def main() -> None:
     """Run what is asked for and print the table; the exit code is 1 if ours let anything through."""
     options = _options()
     console = Console(width=None if sys.stdout.isatty() else 170)
-    attacks = [a for a in every_attack() if not options.names or any(a.name.startswith(n) for n in options.names)]
+    attacks = [
+        a for a in every_attack() if not options.names or any(a.name.startswith(n) for n in options.names)
+    ]
     rows: Rows = {a.name: {"says": a.says, "must": a.earns, "at_most": a.at_most} for a in attacks}
     graders = [name for name in ("stock", "ours") if getattr(options, name)] or ["stock", "ours"]
     with tempfile.TemporaryDirectory(prefix="attacks-") as folder:
@@ -46,7 +48,9 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _run(attacks: list[Attack], grader: str, folder: Path, rows: Rows, file: Path | None, console: Console) -> None:
+def _run(
+    attacks: list[Attack], grader: str, folder: Path, rows: Rows, file: Path | None, console: Console
+) -> None:
     """Nothing: the rows hold what came of each attack, and so does the file, from the first class on."""
     stock = grader == "stock"
     klass = prepared(folder / grader, stock)
@@ -65,7 +69,9 @@ def _summary(result: Result) -> str:
 
 
 def _table(rows: Rows, graders: list[str]) -> Table:
-    table = Table(title="What each attack earns of 8 points, and what else it does", caption=_counts(rows, graders))
+    table = Table(
+        title="What each attack earns of 8 points, and what else it does", caption=_counts(rows, graders)
+    )
     table.add_column("attack", max_width=58)
     table.add_column("must", justify="right")
     for grader in graders:

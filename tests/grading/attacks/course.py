@@ -98,7 +98,12 @@ class Class:
         command = ["prlimit", f"--fsize={1 << 30}:unlimited", "--core=0:unlimited", *command]
         with (self.folder / "log.txt").open("w+b") as log:
             process = subprocess.Popen(
-                command, cwd=self.course, env=self.environment(), stdout=log, stderr=log, start_new_session=True
+                command,
+                cwd=self.course,
+                env=self.environment(),
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
             )
             try:
                 code: int | None = process.wait(seconds)
@@ -111,7 +116,9 @@ class Class:
 
     def environment(self) -> dict[str, str]:
         """The environment of whoever grades this class."""
-        kept = {k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "PYTEST", "IPYTHON", "XDG"))}
+        kept = {
+            k: v for k, v in os.environ.items() if not k.startswith(("JUPYTER", "PYTEST", "IPYTHON", "XDG"))
+        }
         own = {"HOME": str(self.home), "ATTACK_TOKEN": self.token("environment"), "OMP_NUM_THREADS": "1"}
         return kept | own | {"JUPYTERHUB_API_TOKEN": self.token("environment")}
 
@@ -145,7 +152,12 @@ def settings(stock: bool) -> str:
     text = (REPOSITORY / "nbgrader_config.py").read_text()
     if not stock:
         return text + LIMITS + OUR_LIMITS
-    return "\n".join(line for line in text.splitlines() if "course_utils" not in line and "configure(" not in line) + LIMITS
+    return (
+        "\n".join(
+            line for line in text.splitlines() if "course_utils" not in line and "configure(" not in line
+        )
+        + LIMITS
+    )
 
 
 def lesson(name: str, klass: Class) -> Any:
@@ -153,7 +165,10 @@ def lesson(name: str, klass: Class) -> Any:
     words = {kind: klass.token(kind) for kind in KINDS}
     given = new_code_cell("import math", metadata=_marked("setup", locked=True))
     cells = [new_markdown_cell(f"# {name}"), given]
-    for exercise, points in {PLAIN: {"double": (1, 2), "mean": (1, 2), "vowels": (2,)}, TENSORS: {"scaled": (2, 6)}}[name].items():
+    for exercise, points in {
+        PLAIN: {"double": (1, 2), "mean": (1, 2), "vowels": (2,)},
+        TENSORS: {"scaled": (2, 6)},
+    }[name].items():
         cells += _exercise(exercise, points, words)
     for index, cell in enumerate(cells):
         cell.id = f"cell-{index}"

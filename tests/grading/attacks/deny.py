@@ -43,7 +43,7 @@ def loop_in_c(it: Attempt) -> None:
 
 
 @attack("waiting for input")
-def input_(it: Attempt) -> None:
+def waiting_for_input(it: Attempt) -> None:
     it.right("input('your name? ')")
 
 
@@ -266,7 +266,9 @@ def held_database(it: Attempt) -> None:
         f"base = sqlite3.connect({str(it.course / 'gradebook.db')!r}, isolation_level=None)\n"
         "base.execute('begin exclusive'); time.sleep(25)"
     )
-    it.cell(f"import subprocess, time; subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True)")
+    it.cell(
+        f"import subprocess, time; subprocess.Popen([sys.executable, '-c', {code!r}], start_new_session=True)"
+    )
     it.cell("time.sleep(1)")
 
 
@@ -291,7 +293,10 @@ def wrong_types(it: Attempt) -> None:
     data = json.loads(it.text())
     data["metadata"] = {"kernelspec": 5, "language_info": [], "widgets": "x", "course": 7}
     extra = [5, None, "cell", {"cell_type": ["code"], "source": 5, "metadata": 3, "outputs": {}}]
-    data["cells"] += [*extra, {"cell_type": "code", "source": "1", "metadata": {"nbgrader": {"grade_id": [1]}}}]
+    data["cells"] += [
+        *extra,
+        {"cell_type": "code", "source": "1", "metadata": {"nbgrader": {"grade_id": [1]}}},
+    ]
     it.raw(json.dumps(data).encode())
 
 
@@ -310,7 +315,12 @@ def invalid_json(it: Attempt) -> None:
 
 @attack("JSON nested a hundred thousand deep")
 def deep_json(it: Attempt) -> None:
-    it.raw(b'{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {"a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}}")
+    it.raw(
+        b'{"cells": [], "nbformat": 4, "nbformat_minor": 5, "metadata": {"a": '
+        + b"[" * 100_000
+        + b"]" * 100_000
+        + b"}}"
+    )
 
 
 @attack("numbers in JSON that no computer holds")

@@ -16,12 +16,18 @@ def script(it: Attempt) -> None:
 
 @attack("<script> printed by a function that a test calls, and in its error")
 def script_in_test(it: Attempt) -> None:
-    it.everywhere("print(f'<script>{MARK}</script>')", "raise ValueError(f'<script>{MARK}</script><img src=x onerror={MARK}>')")
+    it.everywhere(
+        "print(f'<script>{MARK}</script>')",
+        "raise ValueError(f'<script>{MARK}</script><img src=x onerror={MARK}>')",
+    )
 
 
 @attack("onerror in markdown")
 def onerror(it: Attempt) -> None:
-    it.cell(f'<img src="x" onerror="{it.marker}()"> <details open ontoggle="{it.marker}()">x</details>', kind="markdown")
+    it.cell(
+        f'<img src="x" onerror="{it.marker}()"> <details open ontoggle="{it.marker}()">x</details>',
+        kind="markdown",
+    )
 
 
 @attack("onerror behind a parser's mistakes in markdown")
@@ -49,17 +55,28 @@ def css(it: Attempt) -> None:
 
 @attack("a style attribute that covers the page")
 def style_attribute(it: Attempt) -> None:
-    it.cell(f'<a href="https://example.org" style="position:fixed;inset:0;background:url({it.marker})">x</a>', kind="markdown")
+    it.cell(
+        f'<a href="https://example.org" style="position:fixed;inset:0;background:url({it.marker})">x</a>',
+        kind="markdown",
+    )
 
 
 @attack("the state of a widget")
 def widget(it: Attempt) -> None:
     html = f"<img src=x onerror={it.marker}()><script>{it.marker}</script>"
-    state = {"m": {"model_name": "HTMLModel", "model_module": "@jupyter-widgets/controls", "state": {"value": html}}}
+    state = {
+        "m": {
+            "model_name": "HTMLModel",
+            "model_module": "@jupyter-widgets/controls",
+            "state": {"value": html},
+        }
+    }
     it.notebook.metadata.widgets = {
         "application/vnd.jupyter.widget-state+json": {"version_major": 2, "version_minor": 0, "state": state}
     }
-    it.cell("display({'application/vnd.jupyter.widget-view+json': {'model_id': MARK}, 'text/plain': 'x'}, raw=True)")
+    it.cell(
+        "display({'application/vnd.jupyter.widget-view+json': {'model_id': MARK}, 'text/plain': 'x'}, raw=True)"
+    )
 
 
 @attack("JavaScript outputs")
@@ -110,7 +127,10 @@ def frames(it: Attempt) -> None:
     m = it.marker
     it.cell("display({'text/html': f'''<iframe srcdoc=\"<script>{MARK}</script>\"></iframe><base href=\"//{MARK}/\">"
             "<meta http-equiv=refresh content=\"0;url=//{MARK}/\"><object data=\"{MARK}\"></object>'''}, raw=True)")  # fmt: skip
-    it.cell(f'<form action="//{m}/"><input name="{m}"></form><link rel="stylesheet" href="//{m}/">', kind="markdown")
+    it.cell(
+        f'<form action="//{m}/"><input name="{m}"></form><link rel="stylesheet" href="//{m}/">',
+        kind="markdown",
+    )
 
 
 @attack("a raw cell that says that it is HTML")
@@ -142,7 +162,10 @@ def attachment(it: Attempt) -> None:
     bad = f"<svg xmlns='http://www.w3.org/2000/svg' onload='{it.marker}()'/>"
     cell = it.cell('![x](attachment:x.svg) ![y](attachment:y"onerror="x)', kind="markdown")
     data = base64.b64encode(bad.encode()).decode()
-    cell.attachments = {"x.svg": {"image/svg+xml": data}, 'y"onerror="x': {"image/png": f'"><script>{it.marker}</script>'}}
+    cell.attachments = {
+        "x.svg": {"image/svg+xml": data},
+        'y"onerror="x': {"image/png": f'"><script>{it.marker}</script>'},
+    }
 
 
 @attack("a script in the source of an answer")

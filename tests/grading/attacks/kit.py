@@ -161,7 +161,9 @@ class Attempt:
 
     def cell(self, source: str, at: int | str | None = None, kind: str = "code") -> Any:
         """A new free cell: at that place, before the cell of that name, or (None) before the first solution."""
-        new = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[kind](source.strip("\n"))
+        new = {"code": new_code_cell, "markdown": new_markdown_cell, "raw": new_raw_cell}[kind](
+            source.strip("\n")
+        )
         if not isinstance(at, int):
             named = [c.metadata.get("nbgrader", {}).get("grade_id") for c in self.notebook.cells]
             solved = [c.metadata.get("nbgrader", {}).get("solution", False) for c in self.notebook.cells]

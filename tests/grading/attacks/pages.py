@@ -69,7 +69,9 @@ def formulas(exported: Path, student: str) -> list[str]:
     """The cells of a student's rows that a spreadsheet would take for formulas."""
     if not exported.is_file():
         return []
-    rows = [row for row in csv.reader(exported.open(errors="replace")) if any(student in cell for cell in row)]
+    rows = [
+        row for row in csv.reader(exported.open(errors="replace")) if any(student in cell for cell in row)
+    ]
     return [f"{cell!r} in the exported grades" for row in rows for cell in row if cell[:1] in tuple("=+-@\t")]
 
 
@@ -79,7 +81,13 @@ def ta_pages(klass: Class, lesson: str) -> dict[str, str]:
         numbers = {s.student.id: s.notebooks[0].id for s in gradebook.assignment_submissions(lesson)}
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = [f"--port={port}", "--no-browser", "--allow-root", "--IdentityProvider.token=t", f"--ServerApp.root_dir={klass.course}"]
+    options = [
+        f"--port={port}",
+        "--no-browser",
+        "--allow-root",
+        "--IdentityProvider.token=t",
+        f"--ServerApp.root_dir={klass.course}",
+    ]
     options.append(f"--ServerApp.jpserver_extensions={{'{FORMGRADER}': True}}")
     with (klass.folder / "server.txt").open("w") as log:
         server = subprocess.Popen(
@@ -89,7 +97,9 @@ def ta_pages(klass: Class, lesson: str) -> dict[str, str]:
         try:
             base = f"http://127.0.0.1:{port}/formgrader"
             _get(f"{base}/gradebook?token=t", seconds=30)
-            return {student: _get(f"{base}/submissions/{number}/?token=t") for student, number in numbers.items()}
+            return {
+                student: _get(f"{base}/submissions/{number}/?token=t") for student, number in numbers.items()
+            }
         finally:
             server.kill()
             server.wait()

@@ -72,7 +72,11 @@ for home in (HOME, os.path.expanduser('~')):
 
 @attack("a startup file of IPython, which runs in every notebook after")
 def ipython_startup(it: Attempt) -> None:
-    _home(it, ".ipython/profile_default/startup/00.py", text="import math; math.isclose = lambda *a: False  # {MARK}")
+    _home(
+        it,
+        ".ipython/profile_default/startup/00.py",
+        text="import math; math.isclose = lambda *a: False  # {MARK}",
+    )
 
 
 @attack("nbgrader's settings in the home folder: code that runs in the instructor's next command")

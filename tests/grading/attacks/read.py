@@ -16,7 +16,9 @@ keep(found)"""
 
 @attack("its own notebook in the working directory, where autograding puts the hidden tests")
 def own_notebook(it: Attempt) -> None:
-    it.everywhere("import glob; keep([open(p).read() for p in glob.glob('*.ipynb') + glob.glob('../**/*.ipynb')])")
+    it.everywhere(
+        "import glob; keep([open(p).read() for p in glob.glob('*.ipynb') + glob.glob('../**/*.ipynb')])"
+    )
 
 
 @attack("source/, with the solutions")
@@ -129,7 +131,9 @@ class Convertible:
 
 @attack("an error text that carries the caller's secrets to the feedback page")
 def telling_error(it: Attempt) -> None:
-    it.everywhere("import sys; raise ValueError(f'{sys._getframe(1).f_locals} {sys._getframe(1).f_code.co_consts}')")
+    it.everywhere(
+        "import sys; raise ValueError(f'{sys._getframe(1).f_locals} {sys._getframe(1).f_code.co_consts}')"
+    )
 
 
 @attack("the sources of failed tests on the feedback page, by being wrong")

@@ -20,7 +20,14 @@ __all__ = ["Session"]
 
 Score = tuple[float | None, list[str]]
 # What nbgrader and our grader write for the whole class.
-SHARED = ("gradebook.db", "gradebook.db-journal", "gradebook.db-wal", "gradebook.db-shm", ".grading", "grades.csv")
+SHARED = (
+    "gradebook.db",
+    "gradebook.db-journal",
+    "gradebook.db-wal",
+    "gradebook.db-shm",
+    ".grading",
+    "grades.csv",
+)
 NOBODY = 12345  # the owner of what attackers hand in through the exchange
 
 
@@ -90,7 +97,9 @@ class Session:
         if code is None:
             self.aborted.append(f"{words[0]} did not end in {limit} s")
         elif code:
-            reasons = [line for line in said.splitlines() if "Error" in line or "rror:" in line or "ERROR" in line]
+            reasons = [
+                line for line in said.splitlines() if "Error" in line or "rror:" in line or "ERROR" in line
+            ]
             self.aborted.append(f"{words[0]} exited with {code}: {' '.join(reasons[-1:])[-200:]}")
 
     def _scores(self) -> dict[str, Score]:
@@ -156,14 +165,20 @@ class Session:
         return [kind for token, kind in self.klass.loot.items() if token in text]
 
     def _feedback(self, student: str) -> str:
-        return evidence.readable(self.klass.course / "feedback" / student / self.lesson / f"{self.lesson}.html")
+        return evidence.readable(
+            self.klass.course / "feedback" / student / self.lesson / f"{self.lesson}.html"
+        )
 
     # -- what nobody's marker is on --
 
     def neighbours(self) -> list[str]:
         """What the honest neighbours lost."""
         scores = {name: self.scores.get(name, (None, [])) for name in NEIGHBOURS}
-        lost = [f"{name} has {score}{waiting or ''}" for name, (score, waiting) in scores.items() if score != FULL or waiting]
+        lost = [
+            f"{name} has {score}{waiting or ''}"
+            for name, (score, waiting) in scores.items()
+            if score != FULL or waiting
+        ]
         return lost + [f"{name} has no feedback" for name in NEIGHBOURS if not self._feedback(name)]
 
     def strays(self) -> list[str]:

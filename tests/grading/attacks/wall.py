@@ -35,7 +35,11 @@ Peer.{peer.Peer._answer.__name__} = written"""
 
 
 def _answers(it: Attempt, *values: str, buffers: str = "[]") -> None:
-    it.cell(FORGED.format(trees="[" + ", ".join(f"{{'value': {value}}}" for value in values) + "]", buffers=buffers))
+    it.cell(
+        FORGED.format(
+            trees="[" + ", ".join(f"{{'value': {value}}}" for value in values) + "]", buffers=buffers
+        )
+    )
 
 
 def _writes(it: Attempt, line: str) -> None:
@@ -50,7 +54,12 @@ def forged_arrays(it: Attempt) -> None:
 
 @attack("arrays that are true and false at once, or empty")
 def forged_truths(it: Attempt) -> None:
-    trees = ["{'a': ['|b1', [1], 0]}", "{'a': ['<f8', [0], 1]}", "{'n': ['<f8', [], 0]}", "{'T': ['bool', [1], 0, False]}"]
+    trees = [
+        "{'a': ['|b1', [1], 0]}",
+        "{'a': ['<f8', [0], 1]}",
+        "{'n': ['<f8', [], 0]}",
+        "{'T': ['bool', [1], 0, False]}",
+    ]
     _answers(it, *trees, buffers="[bytes([7]), b'']")
 
 
@@ -69,18 +78,38 @@ def forged_modules(it: Attempt) -> None:
 
 @attack("references with wrong numbers and names")
 def forged_references(it: Attempt) -> None:
-    things = ["'number': 10**30, 'name': '', 'type': 'int'", "'number': True, 'name': 5, 'type': []", "", "'number': -1, 'name': 'x' * 10**6, 'type': 'x'"]
+    things = [
+        "'number': 10**30, 'name': '', 'type': 'int'",
+        "'number': True, 'name': 5, 'type': []",
+        "",
+        "'number': -1, 'name': 'x' * 10**6, 'type': 'x'",
+    ]
     _answers(it, *(f"{{'h': {{'kind': 'function', {thing}}}}}" for thing in things), "{'h': 7}")
 
 
 @attack("numbers of a million digits, and ones that are none")
 def forged_numbers(it: Attempt) -> None:
-    _answers(it, "{'i': 'f' * 10**6}", "{'f': 'x'}", "{'c': [{'f': 'nan'}, 1]}", "{'r': [0, 10**18, 0]}", "{'i': '-0x'}")
+    _answers(
+        it,
+        "{'i': 'f' * 10**6}",
+        "{'f': 'x'}",
+        "{'c': [{'f': 'nan'}, 1]}",
+        "{'r': [0, 10**18, 0]}",
+        "{'i': '-0x'}",
+    )
 
 
 @attack("errors of every kind that mean something to Python")
 def forged_errors(it: Attempt) -> None:
-    kinds = ["StopIteration", "GeneratorExit", "KeyboardInterrupt", "SystemExit", "BaseExceptionGroup", "SyntaxError", "print"]
+    kinds = [
+        "StopIteration",
+        "GeneratorExit",
+        "KeyboardInterrupt",
+        "SystemExit",
+        "BaseExceptionGroup",
+        "SyntaxError",
+        "print",
+    ]
     trees = ", ".join(f"{{'error': {{'type': {kind!r}, 'args': ['x', 5, None]}}}}" for kind in kinds)
     it.cell(FORGED.format(trees=f"[{trees}]", buffers="[]"))
 

@@ -30,6 +30,7 @@ SERVE = (
     "__import__('course_utils.grading.wall.agent', fromlist=['serve']).serve({}, {}, get_ipython().user_ns)"
 )
 PATIENCE_S = 5
+ITEM = 100  # characters that an output counts for besides its text
 LEFT_OUT = "\n[more output was left out]\n"
 
 
@@ -102,21 +103,23 @@ class _Outputs:
         if kind == "clear_output":
             self.items.clear()
         made = getattr(self, f"_{kind}", lambda content: None)(content)
-        if made is None or self.left <= 0:
+        if made is None or (self.left <= 0 and kind != "stream"):
             return
-        self.left -= len(repr(made))
-        if self.left <= 0:
+        self.left -= ITEM if kind == "stream" else ITEM + len(repr(made))  # a stream has counted its text
+        if self.left <= 0 and kind != "stream":
             made = {"output_type": "stream", "name": "stdout", "text": LEFT_OUT}
         self.items.append(made)
 
     def _stream(self, content: dict[str, Any]) -> dict[str, Any] | None:
+        if self.left <= 0:
+            return None
         text, name = content["text"][: self.left], content["name"]
+        self.left -= len(text)
+        if self.left <= 0:
+            text += LEFT_OUT
         last = self.items[-1] if self.items else {}
         if last.get("output_type") == "stream" and last["name"] == name:
             last["text"] += text
-            self.left -= len(text)
-            if self.left <= 0:
-                last["text"] += LEFT_OUT
             return None
         return {"output_type": "stream", "name": name, "text": text}
 

@@ -413,9 +413,11 @@ def test_limits_cannot_be_raised_and_no_core_is_dumped(probe):
               [tried(lambda: resource.setrlimit(kind, (1 << 40, 1 << 40))) for kind in kinds]])
     """)
     [limits, raised] = told
-    assert [hard for _, hard in limits] == [0, 400 << 20, 20 << 20, 20, 512, 40] and set(raised) == {
-        "ValueError"
-    }
+    core, data, size, seconds, files, processes = (hard for _, hard in limits)
+    assert (
+        (core, data, size, processes) == (0, 400 << 20, 20 << 20, 40) and 20 <= seconds <= 30 and files <= 512
+    )
+    assert set(raised) == {"ValueError"}
 
 
 # -- how it ends --

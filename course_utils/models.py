@@ -24,7 +24,7 @@ import platformdirs
 
 from course_utils.errors import ModelError
 
-__all__ = ["cache_dir", "fetch_models", "load_model", "model_problem", "verify_models"]
+__all__ = ["cache_dir", "fetch_models", "load_model", "model_problem", "state_of", "verify_models"]
 
 SMOLLM2 = "smollm2"
 HUB_NAME = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -67,8 +67,16 @@ def load_model(name: str = SMOLLM2) -> Any:
         model = _load_from_hub(name)
     else:
         raise ModelError(_unknown(name))
-    model.loaded_as = name  # how the grader tells another process which model it means
+    model.loaded_as, model.loaded_state = (
+        name,
+        state_of(model),
+    )  # how the grader tells another process which model it means
     return model
+
+
+def state_of(model: Any) -> tuple[Any, ...]:
+    """What differs after weights are edited in place, frozen or thawed, or the mode is switched."""
+    return (model.training, *((p._version, p.requires_grad) for p in model.parameters()))
 
 
 def _unknown(name: str) -> str:

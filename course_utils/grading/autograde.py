@@ -105,7 +105,7 @@ class HonestAutograde(Autograde):
             self._format_dest(assignment_id, student_id),
         )
         now, then = (read_timestamp(Path(place))[0] for place in places)
-        return now is not None and now != then
+        return now != then
 
     def init_assignment(self, assignment_id: str, student_id: str) -> None:
         """Takes in the submission's files and prepares the gradebook."""

@@ -112,8 +112,8 @@ def make_class(folder: Path) -> Path:
     return folder
 
 
-def hand_in(folder: Path, student: str, solutions: dict[str, str] | None, year: str) -> None:
-    """Nothing: what `nbgrader collect` would leave. `solutions` stand in for `SOLVED`; None is the stub."""
+def hand_in(folder: Path, student: str, solutions: dict[str, str] | None, year: str) -> Path:
+    """The folder with what `nbgrader collect` would leave. `solutions` stand in for `SOLVED`; None is the stub."""
     notebook = nbformat.read(folder / "release" / LESSON / f"{LESSON}.ipynb", as_version=4)
     for cell in notebook.cells if solutions is not None else []:
         name = cell.metadata.get("nbgrader", {}).get("grade_id")
@@ -122,6 +122,7 @@ def hand_in(folder: Path, student: str, solutions: dict[str, str] | None, year: 
     place.mkdir(parents=True, exist_ok=True)
     nbformat.write(notebook, place / f"{LESSON}.ipynb")
     (place / "timestamp.txt").write_text(f"{year}-01-01 12:00:00.000000 UTC")
+    return place
 
 
 def scores(folder: Path, student: str) -> Scores:

@@ -189,10 +189,14 @@ def test_a_graded_submission_is_skipped_unless_forced_or_submitted_again(room: R
     (room.root / f"submitted/ann/{LESSON}/data.csv").write_text("something else")
     assert "Skipping existing assignment" in room.grade("ann", force=False)
     assert "Removing existing assignment" in room.grade("ann", force=True)
-    room.submit("ann", stamp="2030-01-02 00:00:00.000000 UTC", **RIGHT)
-    assert "Updating existing assignment" in room.grade("ann", force=False)
-    assert room.scores("ann") == FULL
-    assert "Skipping existing assignment" in room.grade("ann", force=False)
+    for stamp, answers, scores in (
+        ("2030-01-02", RIGHT, FULL),
+        ("2029-12-31", {}, NONE),
+    ):  # backdated: graded, too
+        room.submit("ann", stamp=f"{stamp} 00:00:00.000000 UTC", **answers)
+        assert "Removing existing assignment" in room.grade("ann", force=False)
+        assert room.scores("ann") == scores
+        assert "Skipping existing assignment" in room.grade("ann", force=False)
 
 
 def test_the_same_attempt_has_the_same_inputs_and_any_other_has_others(room: Room) -> None:

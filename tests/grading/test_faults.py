@@ -46,8 +46,10 @@ from course_utils.grading.sandbox import Limits
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
 
 GRADER = "course_utils.grading.autograde"
+FORCED = "while old results are removed by force"
 STEPS = {
     "while the old results are removed": ("os.rmdir", 1),
+    FORCED: ("os.rmdir", 1),
     "before the files are taken in": (f"{GRADER}.take_in", 1),
     "before the files are copied": (f"{GRADER}.give_along", 2),
     "before the gradebook has the submission": (f"{GRADER}.HonestAutograde._note_submission", 1),
@@ -59,7 +61,10 @@ STEPS = {
     "before it counts as graded": (f"{GRADER}.HonestAutograde.set_permissions", 1),
     "when it counts as graded": ("tempfile.TemporaryDirectory.cleanup", 1),
 }
-"""Where the coordinator dies: just before this function is called for the nth time."""
+"""Where the coordinator dies: just before this function is called for the nth time.
+
+All but `FORCED` are of a submission that is newer than what was graded; that one has no time stamp.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +92,18 @@ def stopped(klass: Path, tmp_path_factory) -> Stopped:
     folder, result = copy_of(klass, tmp_path_factory), Stopped()
     shutil.rmtree(folder / "submitted")
     students = {f"student-{number}": step for number, step in enumerate(STEPS)}
-    for student in students:
-        hand_in(folder, student, None, "2029")
-        (folder / "submitted" / student / LESSON / f"{LESSON}.ipynb").unlink()  # so that it is quick
+    for student, step in students.items():
+        place = hand_in(folder, student, None, "2029")
+        (place / f"{LESSON}.ipynb").unlink()  # so that it is quick
         assert api_for(folder).autograde(LESSON, student)["success"]
         assert scores(folder, student) == NOTHING
         hand_in(folder, student, {}, "2030")
+        if step == FORCED:
+            (place / "timestamp.txt").unlink()
     for student, step in students.items():
         old = finished(folder, student)
         child = multiprocessing.get_context("fork").Process(
-            target=grade_and_die, args=(folder, student, *STEPS[step])
+            target=grade_and_die, args=(folder, student, step == FORCED, *STEPS[step])
         )
         child.start()
         child.join(60)
@@ -115,12 +122,12 @@ def copy_of(klass: Path, factory: Any) -> Path:
     return folder
 
 
-def grade_and_die(folder: Path, student: str, where: str, count: int) -> None:
+def grade_and_die(folder: Path, student: str, force: bool, where: str, count: int) -> None:
     """Nothing: grades as `nbgrader autograde` does, up to the nth call of a function."""
     tempfile.tempdir = str(folder / "tmp")
     api = api_for(folder)
     die_at(where, count)
-    api.autograde(LESSON, student, force=False)
+    api.autograde(LESSON, student, force=force)
 
 
 def die_at(where: str, count: int) -> None:

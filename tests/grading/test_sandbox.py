@@ -117,7 +117,7 @@ def test_there_is_no_network_but_its_own_loopback(probe):
                 "outside": tried(lambda: connect(socket.AF_INET, ("192.0.2.1", 80))),
                 "metadata": tried(lambda: connect(socket.AF_INET, ("169.254.169.254", 80))),
                 "abstract": tried(lambda: connect(socket.AF_UNIX, "\\0probe-{os.getpid()}")),
-                "families": [n for n in range(50) if tried(lambda: socket.socket(n, 2).close()) == "None"],
+                "families": [n for n in range(50) for kind in (1, 2, 3, 5) if tried(lambda: socket.socket(n, kind).close()) == "None"],
             }})
         """)
     assert told["names"] == ["lo"] and set(told["families"]) <= {1, 2, 10, 16}
@@ -183,6 +183,7 @@ def test_files_outside_are_not_there_and_the_system_is_read_only(probe, tmp_path
         devices = ("kmsg", "mem", "sda", "vda", "kvm", "fuse", "vsock")
         tell({{
             "seen": [place for place in {places!r} if os.path.exists(place)],
+            "open": [place for place in folders if not os.statvfs(place).f_flag & os.ST_RDONLY and place != "/proc"],
             "made": [place for place in folders if tried(lambda: make(place)) == repr(place)],
             "written": [place for place in files if tried(lambda: write(place)) == repr(place)],
             "raw": [name for name in os.listdir("/dev") if name in devices],
@@ -190,7 +191,7 @@ def test_files_outside_are_not_there_and_the_system_is_read_only(probe, tmp_path
         }})
     """
     )
-    assert told == {"seen": [], "made": [], "written": [], "raw": [], "read": True}
+    assert told == {"seen": [], "open": [], "made": [], "written": [], "raw": [], "read": True}
 
 
 def test_three_small_folders_are_writable_and_do_not_outlive_it(probe):

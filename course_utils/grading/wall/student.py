@@ -58,7 +58,7 @@ class Student:
         self.peer = Peer(channel, self._call_back)
         self.modules = {*modules, *PLAIN_MODULES}
         self.shared: dict[str, Any] = {}
-        self.models: dict[int, tuple[int, Any]] = {}
+        self.models: dict[int, tuple[int, Any, Any]] = {}
         self.functions: list[Callable[..., Any]] = []
         self.alive = True
         self.ran = 0  # grows whenever the student's code had a chance to change its names
@@ -165,14 +165,15 @@ class Student:
 
         It is made from configuration and weights: a seed would tell how the model was planted.
         """
-        known = self.models.get(id(model))
+        known, state = self.models.get(id(model)), _state(model)
         reference: dict[str, Any] = {"kind": "model", "number": known[0] if known else len(self.models)}
-        if loaded_as := getattr(model, "loaded_as", None):
+        loaded_as = getattr(model, "loaded_as", "")
+        if loaded_as and state == model.loaded_state:
             reference["loaded_as"] = loaded_as
-        elif known is None:
+        elif known is None or known[2] != state:  # also one that the test has changed since
             config = getattr(model, "cfg", None)
             if config is None or not type(model).__module__.startswith("course_utils."):
-                raise NotData(f"a {type(model).__name__} is no model of the course")
+                raise NotData(f"a {type(model).__name__} that is no model of the course as it was loaded")
             parts = [
                 _without_seed(config),
                 dict(model.state_dict()),
@@ -181,7 +182,7 @@ class Student:
             ]
             where: dict[str, Any] = {"module": type(model).__module__, "name": type(model).__name__}
             self.ask("take_model", _values=("parts",), number=reference["number"], parts=parts, **where)
-        self.models[id(model)] = (reference["number"], model)
+        self.models[id(model)] = (reference["number"], model, state)
         return reference
 
     def _resolve(self, reference: Any) -> Any:
@@ -213,6 +214,12 @@ class _Module:
     """A module that the student's process names."""
 
     name: str
+
+
+def _state(model: Any) -> Any:
+    from course_utils.models import state_of
+
+    return state_of(model)
 
 
 def _without_seed(config: Any) -> Any:

@@ -19,7 +19,7 @@ from attacks.kit import Attack
 
 __all__ = ["THEMES", "every_attack"]
 
-THEMES = ("read", "spoof", "forge", "tamper", "deny", "reach", "inject", "wall")
+THEMES = ("read", "spoof", "forge", "tamper", "deny", "deny_form", "reach", "inject", "wall")
 
 
 def every_attack() -> list[Attack]:

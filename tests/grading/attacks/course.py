@@ -18,7 +18,7 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from attacks.kit import PLAIN, RIGHT, TENSORS
+from attacks.kit import EXERCISES, PLAIN, RIGHT, TENSORS
 
 __all__ = ["FULL", "NEIGHBOURS", "REPOSITORY", "Class", "copied", "prepared", "solved"]
 
@@ -48,6 +48,7 @@ words = {{'queue': 4, 'rhythm': 0, 'AEIOU': 5, 'sky': 0}}  # {hidden}
 errors = sum(abs(vowels(word) - count) for word, count in words.items())
 max(2 - errors / 4, 0)
 ### END HIDDEN TESTS"""
+POINTS = {"double": (1, 2), "mean": (1, 2), "vowels": (2,), "scaled": (2, 6)}
 STUBS = {
     "double": "def double(x):\n    {begin}return 2 * x  # {solution}{end}",
     "mean": "def mean(numbers):\n    {begin}return sum(numbers) / len(numbers)  # {solution}{end}",
@@ -57,7 +58,7 @@ STUBS = {
 KINDS = ("hidden", "solution", "gradebook", "neighbour", "environment", "home", "hub")
 LIMITS = """
 # Added for the attacks: short limits.
-c.ExecutePreprocessor.timeout = 4
+c.ExecutePreprocessor.timeout = 8
 """
 OUR_LIMITS = """
 c.Examine.cell_timeout = 4
@@ -165,11 +166,8 @@ def lesson(name: str, klass: Class) -> Any:
     words = {kind: klass.token(kind) for kind in KINDS}
     given = new_code_cell("import math", metadata=_marked("setup", locked=True))
     cells = [new_markdown_cell(f"# {name}"), given]
-    for exercise, points in {
-        PLAIN: {"double": (1, 2), "mean": (1, 2), "vowels": (2,)},
-        TENSORS: {"scaled": (2, 6)},
-    }[name].items():
-        cells += _exercise(exercise, points, words)
+    for exercise in EXERCISES[name]:
+        cells += _exercise(exercise, POINTS[exercise], words)
     for index, cell in enumerate(cells):
         cell.id = f"cell-{index}"
     return new_notebook(cells=cells, metadata={"kernelspec": dict(KERNEL)})

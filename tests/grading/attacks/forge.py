@@ -166,7 +166,13 @@ def borrowed_notebook(it: Attempt) -> None:
     it.link(f"{it.lesson}.ipynb", it.course / "submitted" / "a-before" / it.lesson / f"{it.lesson}.ipynb")
 
 
-@attack("handing in as somebody else, through the exchange", earns=None, by_exchange=True)
+@attack(
+    "handing in as somebody else, through the exchange",
+    earns=None,
+    by_exchange=True,
+    limit="nbgrader's directory exchange lets a student's process say who it is, and one Unix user plays everybody "
+    "here; lifted by an exchange that knows its users",
+)
 def somebody_else(it: Attempt) -> None:
     it.claims = "z-after"
 

@@ -42,7 +42,8 @@ def mutated(it: Attempt) -> None:
 @attack("an SVG output with a script")
 def svg(it: Attempt) -> None:
     it.cell("""
-svg = f'<svg xmlns="http://www.w3.org/2000/svg" onload="{MARK}()"><script>{MARK}</script><a href="javascript:{MARK}">x</a></svg>'
+script = f'<script>{MARK}</script><a href="javascript:{MARK}">x</a>'
+svg = f'<svg xmlns="http://www.w3.org/2000/svg" onload="{MARK}()">{script}</svg>'
 display({'image/svg+xml': svg}, raw=True)""")
 
 
@@ -125,12 +126,16 @@ def formula_link(it: Attempt) -> None:
 @attack("frames, forms, redirections and links to style sheets")
 def frames(it: Attempt) -> None:
     m = it.marker
-    it.cell("display({'text/html': f'''<iframe srcdoc=\"<script>{MARK}</script>\"></iframe><base href=\"//{MARK}/\">"
-            "<meta http-equiv=refresh content=\"0;url=//{MARK}/\"><object data=\"{MARK}\"></object>'''}, raw=True)")  # fmt: skip
-    it.cell(
-        f'<form action="//{m}/"><input name="{m}"></form><link rel="stylesheet" href="//{m}/">',
-        kind="markdown",
-    )
+    parts = [
+        f'<iframe srcdoc="<script>{m}</script>"></iframe>',
+        f'<base href="//{m}/">',
+        f'<meta http-equiv="refresh" content="0;url=//{m}/">',
+        f'<object data="{m}"></object>',
+        f'<form action="//{m}/"><input name="{m}"></form>',
+        f'<link rel="stylesheet" href="//{m}/">',
+    ]
+    it.cell(f"display({{'text/html': {''.join(parts)!r}}}, raw=True)")
+    it.cell("\n\n".join(parts), kind="markdown")
 
 
 @attack("a raw cell that says that it is HTML")

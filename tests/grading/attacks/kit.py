@@ -56,6 +56,8 @@ class Attack:
     write: "Write"
     earns: float | None = 0
     """Points that the values returned by its functions honestly earn, out of 8; None if it must not be graded."""
+    limit: str = ""
+    """Why our grader cannot stop it, as docs/security.md says; empty for all that it must stop."""
     at_most: bool = False
     """Whether timing decides, so that anything up to `earns` will do."""
     lesson: str = PLAIN

@@ -5,7 +5,6 @@
 """
 
 import csv
-import os
 import re
 import socket
 import subprocess

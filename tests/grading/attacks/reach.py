@@ -119,6 +119,7 @@ def model_cache(it: Attempt) -> None:
     _home(it, ".cache/huggingface/hub/x", ".cache/torch/hub/x", ".cache/pip/x")
     it.cell("""
 from course_utils.models import cache_dir
+os.makedirs(cache_dir(), exist_ok=True)
 open(f'{cache_dir()}/{MARK}', 'w').write(MARK)""")
 
 

@@ -6,6 +6,7 @@
 """
 
 import os
+import re
 import shutil
 from itertools import chain
 from pathlib import Path
@@ -28,6 +29,7 @@ SHARED = (
     ".grading",
     "grades.csv",
 )
+EXCEPTION = re.compile(r"\s{0,4}[A-Za-z_.]+(Error|Exception|TooOld|TooNew)\w*\b")
 NOBODY = 12345  # the owner of what attackers hand in through the exchange
 
 
@@ -97,10 +99,9 @@ class Session:
         if code is None:
             self.aborted.append(f"{words[0]} did not end in {limit} s")
         elif code:
-            reasons = [
-                line for line in said.splitlines() if "Error" in line or "rror:" in line or "ERROR" in line
-            ]
-            self.aborted.append(f"{words[0]} exited with {code}: {' '.join(reasons[-1:])[-200:]}")
+            reasons = [line.strip() for line in said.splitlines() if EXCEPTION.match(line)]
+            telling = [line for line in reasons if "NbGraderException" not in line] or reasons or [""]
+            self.aborted.append(f"{words[0]} exited with {code}: {telling[-1][:200]}")
 
     def _scores(self) -> dict[str, Score]:
         """Points and waiting test cells of everybody who was graded in full."""

@@ -69,7 +69,8 @@ shell.showtraceback = lambda *args, **kwargs: None
 kernel, execute = shell.kernel, shell.kernel.do_execute
 async def fine(*args, **kwargs):
     reply = await execute(*args, **kwargs)
-    return {'status': 'ok', 'execution_count': 1, 'user_expressions': {}, 'payload': []} if reply['status'] == 'error' else reply
+    ok = {'status': 'ok', 'execution_count': 1, 'user_expressions': {}, 'payload': []}
+    return ok if reply['status'] == 'error' else reply
 kernel.do_execute = fine""")
 
 
@@ -78,7 +79,8 @@ def compile_replaced(it: Attempt) -> None:
     it.cell("""
 import builtins
 real = builtins.compile
-builtins.compile = lambda source, *args, **kwargs: real('pass' if 'assert' in str(source) else source, *args, **kwargs)""")
+emptied = lambda source: 'pass' if 'assert' in str(source) else source
+builtins.compile = lambda source, *args, **kwargs: real(emptied(source), *args, **kwargs)""")
 
 
 @attack("an object whose == is always true, and so is its !=")

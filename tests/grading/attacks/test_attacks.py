@@ -1,5 +1,7 @@
 """Every hostile notebook gets the score that it must get, and does nothing else."""
 
+from typing import Any
+
 import pytest
 
 from attacks import every_attack
@@ -11,21 +13,15 @@ pytestmark = pytest.mark.slow
 
 ATTACKS = every_attack()
 BATCHES = dict(enumerate(batches(ATTACKS)))
-NOT_YET = {
-    "forge-somebody-else": "nbgrader's directory exchange lets a student's process say who it is, and one unix user plays "
-    "everybody here; lifted by an exchange that knows its users",
-}
-CASES = [
-    pytest.param(
-        number,
-        attack,
-        id=attack.name,
-        marks=[pytest.mark.xdist_group(f"attacks-{number}")]
-        + [pytest.mark.xfail(strict=True, reason=NOT_YET[name]) for name in [attack.name] if name in NOT_YET],
-    )
-    for number, batch in BATCHES.items()
-    for attack in batch
-]
+
+
+def _case(number: int, attack: Attack) -> Any:
+    marks = [pytest.mark.xdist_group(f"attacks-{number}")]
+    marks += [pytest.mark.xfail(strict=True, reason=attack.limit)] if attack.limit else []
+    return pytest.param(number, attack, id=attack.name, marks=marks)
+
+
+CASES = [_case(number, attack) for number, batch in BATCHES.items() for attack in batch]
 # What the harness must see: an attack that succeeds against stock nbgrader, and the part of the result that says so.
 SEEN = {
     "read-own-notebook": "loot",

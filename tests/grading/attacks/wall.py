@@ -65,7 +65,8 @@ def forged_truths(it: Attempt) -> None:
 
 @attack("dataclasses and types of the grader's own")
 def forged_dataclasses(it: Attempt) -> None:
-    own = ["'course_utils.grading.sandbox', 'Limits', {}", "'course_utils.grading.run_cell', 'TestRun', {'verdict': 'pass'}",
+    own = ["'course_utils.grading.sandbox', 'Limits', {}",
+           "'course_utils.grading.run_cell', 'TestRun', {'verdict': 'pass'}",
            "'course_utils.grading.worker', 'Kernel', {}", "'os', 'system', {'command': 'true'}"]  # fmt: skip
     _answers(it, *(f"{{'D': [{one}]}}" for one in own), "{'y': 'load'}")
 
@@ -153,7 +154,8 @@ def flood(it: Attempt) -> None:
 @attack("questions to the examiner instead of answers")
 def questions(it: Attempt) -> None:
     _writes(it, """
-    for op, fields in (("call_back", {"function": 0, "args": {"l": []}, "kwargs": {"d": []}}), ("get", {"name": "known_wrong"})):
+    call = {"function": 0, "args": {"l": []}, "kwargs": {"d": []}}
+    for op, fields in (("call_back", call), ("get", {"name": "known_wrong"})):
         text = json.dumps({"turn": turn, "ask": op, "number": 1, "fields": fields}).encode()
         end.sendall(HEAD.pack(len(text), 0) + text)
     keep(end.recv(10_000))""")  # fmt: skip

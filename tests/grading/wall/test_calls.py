@@ -144,7 +144,7 @@ def test_an_exception_cannot_end_a_tests_loop(sides):
 def test_what_a_student_returns_does_not_choose_the_points(sides, kind):
     sides.run(f"import numpy as np, torch\ndef f(x): return {kind}")
     said = sides.test("right = 0\nfor x in [1, 2]:\n    right = right + (f(x) == 5 * x)\n4 * right / 2")
-    assert (said["verdict"], said["shown"]) == ("partial", "0.0"), said
+    assert said["verdict"] == "fail" or (said["verdict"], said["shown"]) == ("partial", "0.0"), said
 
 
 @pytest.mark.parametrize(
@@ -284,6 +284,18 @@ def test_a_course_model_crosses_without_its_seed(sides):
         checks.close(logits, model(torch.tensor([[1, 2]])), 'the same weights')
     """)
     sides.fails("f(torch.nn.Linear(2, 2))", "no model of the course")
+
+
+def test_a_model_that_a_test_changed_is_changed_on_the_other_side_too(sides):
+    sides.run(
+        "def f(model): return float(model.W_E.detach().abs().sum()), model.training, model.W_E.requires_grad"
+    )
+    sides.passes(
+        MODEL
+        + "before = f(model)\nassert before[0] > 1 and before[1:] == (False, True) and f(model) == before"
+    )
+    sides.passes("with torch.no_grad():\n    model.W_E.zero_()\nassert f(model) == (0, False, True)")
+    sides.passes("model.train().requires_grad_(False)\nassert f(model) == (0, True, False)")
 
 
 def test_a_loaded_model_crosses_by_its_name(sides):

@@ -137,7 +137,7 @@ def catch(failed: dict[str, str], student: str) -> Iterator[None]:
 def _reason(result: dict[str, Any]) -> str:
     """The line of a failed step that says most: the last exception that nbgrader met."""
     lines = (result.get("log", "") + "\n" + result["error"]).strip().splitlines()
-    exception = re.compile(r"\s{0,4}[A-Za-z_.]+(Error|Exception|Entry|TooOld|TooNew)\b")
+    exception = re.compile(r"\s{0,4}[A-Za-z_.]+(Error|Exception|Entry|Stopped|TooOld|TooNew)\b")
     errors = [line for line in lines if exception.match(line)]
     telling = [line for line in errors if "NbGraderException" not in line] or errors or lines
     kind, colon, message = telling[-1].partition(": ")

@@ -162,6 +162,8 @@ class _Run:
             self.to_examiner.send({"do": "start", **names}, timeout=GRACE_S)
             self.to_worker.receive(START_S)
             self.to_examiner.receive(START_S)
+            if any(box.process.poll() is not None for box in (self.worker, self.examiner)):
+                raise ConnectionError  # what is inside may have survived, but nobody watches it any more
         except (ConnectionError, TimeoutError):
             time.sleep(0.2)  # for the last words
             said = (

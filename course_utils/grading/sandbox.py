@@ -163,6 +163,9 @@ class Sandbox:
                 if used_now > most:
                     self.over = self.over or what
                     self._end()
+        if not self.done.is_set():  # it ended by itself: a half-started bubblewrap would wait for ever
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def _end(self) -> None:
         if self.process.poll() is None:  # after that its number may be somebody else's

@@ -5,5 +5,6 @@
 """
 
 from course_utils.widgets.attention import AttentionExplorer
+from course_utils.widgets.superposition import SuperpositionExplorer
 
-__all__ = ["AttentionExplorer"]
+__all__ = ["AttentionExplorer", "SuperpositionExplorer"]

@@ -136,7 +136,13 @@ class _Writer:
         name = str(value.dtype).removeprefix("torch.")
         if value.layout is not torch.strided or value.device.type != "cpu" or name not in TENSOR_DTYPES:
             return None
-        plain = value.detach().resolve_conj().resolve_neg().contiguous().reshape(-1)
+        plain = (
+            value.detach()
+            .resolve_conj()
+            .resolve_neg()
+            .clone(memory_format=torch.contiguous_format)
+            .reshape(-1)
+        )
         data = plain.view(torch.uint8).numpy() if plain.numel() else b""
         return {"T": [name, list(value.shape), self._buffer(data), bool(value.requires_grad)]}
 

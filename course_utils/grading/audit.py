@@ -80,7 +80,7 @@ def audit_lessons(
     exercise: str | None = None,
     seeds: int = 5,
     jobs: int | None = None,
-    time_limit_s: float = 20.0,
+    time_limit_s: float = 60.0,
     lab: str | None = "course_utils",
     progress: bool | None = None,
 ) -> AuditReport:

@@ -40,6 +40,7 @@ release: ready  ## regenerate release/ from source/
 
 assets: ready  ## train the shipped weights again
 	$(BIN)/python -m course_utils.training.induction
+	$(BIN)/python -m course_utils.training.probe_texts
 	$(BIN)/python -m course_utils.training.activations
 
 lint: ready  ## ruff and mypy

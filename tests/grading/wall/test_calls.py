@@ -376,12 +376,14 @@ def test_a_call_takes_less_than_a_millisecond_and_megabytes_a_few(sides):
     said = sides.test("""
         import time
         def cost(x, n):
-            started = time.perf_counter()
+            best = 1.0  # of many: others may be using the processor
             for _ in range(n):
+                started = time.perf_counter()
                 f(x)
-            return (time.perf_counter() - started) / n * 1000
+                best = min(best, time.perf_counter() - started)
+            return best * 1000
         print(cost(3, 500), cost(torch.ones(2_500_000), 10))
     """)
     small, large = map(float, said["printed"].split())
     print(f"\none call: {small:.3f} ms; with 10 MB each way: {large:.1f} ms")
-    assert small < 3 and large < 300
+    assert small < 1 and large < 500

@@ -237,7 +237,7 @@ import itertools, threading, time
 def swap():
     names = get_ipython().user_ns
     for n in itertools.count():
-        value = n % 9
+        value = -1 - n % 9  # never right by chance: points could only come from names that were swapped
         names['double'] = names['mean'] = names['vowels'] = lambda x: value
         names['words'], names['errors'], names['known_wrong'] = {}, 0, None
         time.sleep(0.0005)

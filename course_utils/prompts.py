@@ -15,9 +15,12 @@ from pathlib import Path
 
 __all__ = ["NAMES", "OTHER_TEMPLATES", "TEMPLATES", "PromptPair", "load_pairs", "pair_sets"]
 
+# fmt: off
 NAMES = (
-    "John Mary James Anna Tom Sarah David Emma Paul Laura Peter Kate Simon Alice Daniel Michael Adam Lucy Henry Jane"
-).split()
+    "John", "Mary", "James", "Anna", "Tom", "Sarah", "David", "Emma", "Paul", "Laura",
+    "Peter", "Kate", "Simon", "Alice", "Daniel", "Michael", "Adam", "Lucy", "Henry", "Jane",
+)
+# fmt: on
 """Twenty first names; with a space in front each is one token of SmolLM2."""
 
 TEMPLATES = (

@@ -1,9 +1,9 @@
 """Glass boxes with a planted circuit of a chosen kind: chain, AND, OR, backup, constant, maze. Truth included.
 
 Every model answers YES or NO at its last position ("?"), from one bit of each *source* word: half of the words have
-bit 1, half have bit 0. Clean prompts have bit 1 in all sources and are answered YES; corrupted ones differ in the source
-words alone, have bit 0 there, and are answered NO. All other heads are decoys: some look at a source and carry its bit
-to where nothing reads it.
+bit 1, half have bit 0. Clean prompts have bit 1 in all sources and are answered YES; corrupted ones differ in the
+source words alone, have bit 0 there, and are answered NO. All other heads are decoys: some look at a source and carry
+its bit to where nothing reads it.
 
 | kind | planted heads | what it teaches |
 |---|---|---|
@@ -11,19 +11,19 @@ to where nothing reads it.
 | and | two carriers, a gate that needs both | noising finds both carriers, denoising neither |
 | or | two carriers, a gate that needs one | denoising finds both carriers, noising neither |
 | backup | a carrier, and a head that wakes when it falls silent | faithful is not complete |
-| constant | a reader that needs a constant which another head supplies | zero-ablation blames a head without information |
+| constant | a reader that needs a constant from another head | zero-ablation blames a head without information |
 | maze | a chain with a backup, AND a second source | everything at once |
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import cycle, islice
 from typing import Any
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from course_utils._planting import Part, decoys, planted_parts
 from course_utils.tiny import TinyConfig, TinyTransformer
 
 __all__ = ["KINDS", "NO", "YES", "Box", "PlantedCircuit", "build_planted"]
@@ -71,7 +71,7 @@ class Box:
     clean: Int[Tensor, "pair pos"]
     """32 prompts with bit 1 in every source."""
     corrupted: Int[Tensor, "pair pos"]
-    """The same prompts with bit 0 in every source: the corrupted runs, and the reference of mean and resample ablation."""
+    """The same with bit 0 in every source: the corrupted runs, and the reference of mean and resample ablation."""
     bits: Int[Tensor, " token"]
     """The bit of every token (0 for those that are no words)."""
 
@@ -84,23 +84,8 @@ class Box:
 
     @staticmethod
     def metric(logits: Float[Tensor, "batch pos d_vocab"]) -> Float[Tensor, " batch"]:
-        """The logit difference YES - NO at the last position, nats: about +6 for clean prompts, -6 for corrupted ones."""
+        """The logit difference YES - NO at the last position: +6 nats for clean prompts, -6 for corrupted ones."""
         return logits[:, -1, YES] - logits[:, -1, NO]
-
-
-@dataclass(frozen=True)
-class _Part:
-    """One head: at position `at` it looks at `look` (while its gate is open) and moves signal `read` to `write`."""
-
-    role: str
-    depth: int
-    at: int
-    look: int
-    read: str
-    write: tuple[str, ...]
-    opens: tuple[tuple[str, float], ...] = ()  # weights of signals at `at`, whose sum must exceed `threshold`
-    threshold: float = -0.5
-    senders: tuple[tuple[str, str], ...] = ()  # (role or "embed", input of this head)
 
 
 def build_planted(kind: str, seed: int, n_heads: int = 4, n_ctx: int = 8) -> Box:
@@ -111,99 +96,43 @@ def build_planted(kind: str, seed: int, n_heads: int = 4, n_ctx: int = 8) -> Box
     (tensor(6.0000), tensor(-6.0000))
 
     The same seed gives bitwise the same weights. Another seed turns the residual stream, and moves heads, layers,
-    source positions and bits. Raises `ValueError` for an unknown kind, and for sizes without room for circuit and decoys.
+    source positions and bits. Raises `ValueError` for an unknown kind and for sizes without room for a circuit.
     """
     _check(kind, seed, n_heads, n_ctx)
     generator = torch.Generator().manual_seed(seed)
     places = (torch.randperm(n_ctx - 2, generator=generator)[:3].sort().values + 1).tolist()
-    parts, minimal = _parts(kind, places, last=n_ctx - 1)
+    parts, minimal = planted_parts(kind, places, last=n_ctx - 1)
     layers = torch.randperm(N_LAYERS, generator=generator)[: max(p.depth for p in parts) + 1].sort().values
     homes: dict[str, Head] = {}
-    free = [
-        [(layer, head) for head in torch.randperm(n_heads, generator=generator).tolist()]
-        for layer in range(N_LAYERS)
-    ]
+    orders = [torch.randperm(n_heads, generator=generator).tolist() for _ in range(N_LAYERS)]
+    free = [[(layer, head) for head in order] for layer, order in enumerate(orders)]
     for part in parts:
         homes[part.role] = free[int(layers[part.depth])].pop()
     sources = tuple(
         sorted({part.look for part in parts if part.read == "bit" and ("embed", "V") in part.senders})
     )
     left = [place for row in free for place in row]
-    decoys = dict(zip(left, _decoys(len(left), sources, n_ctx - 1, generator), strict=True))
+    lures = dict(zip(left, decoys(len(left), sources, n_ctx - 1, generator), strict=True))
 
     half = torch.arange(N_WORDS) % 2
     bits = torch.cat([torch.zeros(FIRST_WORD).long(), half[torch.randperm(N_WORDS, generator=generator)]])
-    model = _write([*((homes[p.role], p) for p in parts), *decoys.items()], bits, n_heads, n_ctx, generator)
+    model = _write([*((homes[p.role], p) for p in parts), *lures.items()], bits, n_heads, n_ctx, generator)
     seeds = int(torch.randint(2**31, (1,), generator=generator))
     clean, corrupted = (_prompts(bits, sources, n_ctx, 32, (bit,) * len(sources), seeds) for bit in (1, 0))
-    circuit = _truth(kind, parts, homes, decoys, minimal, sources, n_ctx - 1)
+    circuit = _truth(kind, parts, homes, lures, minimal, sources, n_ctx - 1)
     return Box(model, circuit, clean, corrupted, bits)
 
 
-def _parts(kind: str, places: list[int], last: int) -> tuple[list[_Part], list[set[str]]]:
-    """The planted heads of this kind, and every smallest set of roles that is enough."""
-    first, relay, second = places
-    carry = {"at": last, "read": "bit", "senders": (("embed", "V"),)}
-    if kind == "chain":
-        return [
-            _Part("first link", 0, relay, first, "bit", ("s1",), senders=(("embed", "V"),)),
-            _Part("second link", 1, last, relay, "s1", ("s2",), senders=(("first link", "V"),)),
-            _Part("last link", 2, last, last, "s2", ("out",), senders=(("second link", "V"),)),
-        ], [{"first link", "second link", "last link"}]
-    if kind in ("and", "or"):
-        gate = {"opens": (("s1", 1.0), ("s2", 1.0)), "threshold": 1.5 if kind == "and" else 0.5}
-        senders = (("carrier one", "Q"), ("carrier two", "Q"))
-        both = [{"carrier one", "gate"}, {"carrier two", "gate"}]
-        return [
-            _Part("carrier one", 0, look=first, write=("s1",), **carry),
-            _Part("carrier two", 0, look=second, write=("s2",), **carry),
-            _Part("gate", 1, last, last, "here", ("out",), senders=senders, **gate),
-        ], both if kind == "or" else [both[0] | both[1]]
-    if kind == "constant":
-        return [
-            _Part("supplies a constant", 0, last, relay, "place", ("s1",)),
-            _Part("reader", 1, look=first, write=("s2",), opens=(("s1", 1.0),), threshold=0.5, **carry),
-            _Part("writer", 2, last, last, "s2", ("out",), senders=(("reader", "V"),)),
-        ], [{"reader", "writer"}]
-    result = ("s2", "out") if kind == "backup" else ("s2",)
-    wakes = {"opens": (("s2", -1.0),), "threshold": -0.5, "senders": (("sender", "V"), ("main", "Q"))}
-    parts = [
-        _Part("sender", 0, relay, first, "bit", ("s1",), senders=(("embed", "V"),)),
-        _Part("main", 1, last, relay, "s1", result, senders=(("sender", "V"),)),
-        _Part("backup", 2, last, relay, "s1", result[-1:], **wakes),
-    ]
-    ways = [{"sender", "main"}, {"sender", "backup"}]
-    if kind == "maze":
-        parts.append(_Part("second carrier", 1, look=second, write=("s3",), **carry))
-        gate = {"opens": (("s2", 1.0), ("s3", 1.0)), "threshold": 1.5}
-        senders = tuple((name, "Q") for name in ("main", "backup", "second carrier"))
-        parts.append(_Part("gate", 3, last, last, "here", ("out",), senders=senders, **gate))
-        ways = [way | {"second carrier", "gate"} for way in ways]
-    return parts, ways
-
-
-def _decoys(count: int, sources: tuple[int, ...], last: int, generator: torch.Generator) -> list[_Part]:
-    """`count` heads that do nothing to the answer, in random order."""
-    names = [
-        *(
-            _Part("decoy: carries a source's bit, unread", 0, last, place, "bit", ("unread",))
-            for place in sources
-        ),
-        _Part("decoy: looks at a source, moves noise", 0, last, sources[0], "noise", ("unread",)),
-        _Part("decoy: carries a source's bit, unread", 0, last, sources[0], "bit", ("unread",)),
-        _Part("decoy: random", 0, last, 0, "noise", ("unread",)),
-    ]
-    return [list(islice(cycle(names), count))[i] for i in torch.randperm(count, generator=generator).tolist()]
-
-
 def _truth(
-    kind: str, parts: list[_Part], homes: dict[str, Head], decoys: dict[Head, _Part],
+    kind: str, parts: list[Part], homes: dict[str, Head], lures: dict[Head, Part],
     minimal: list[set[str]], sources: tuple[int, ...], last: int,
 ) -> PlantedCircuit:  # fmt: skip
     home: dict[str, Any] = {"embed": "embed", **homes}
-    edges = [(home[sender], homes[part.role], into) for part in parts for sender, into in part.senders]
+    edges: list[Edge] = [
+        (home[sender], homes[part.role], into) for part in parts for sender, into in part.senders
+    ]
     edges += [(homes[part.role], "logits", "") for part in parts if "out" in part.write]
-    roles = {place: part.role for place, part in decoys.items()} | {homes[p.role]: p.role for p in parts}
+    roles = {place: part.role for place, part in lures.items()} | {homes[p.role]: p.role for p in parts}
     used = [part for part in parts if part.senders]  # a head that supplies a constant carries no information
     route = []
     for layer in range(N_LAYERS + 1):
@@ -226,9 +155,9 @@ def _truth(
 
 
 def _write(
-    heads: list[tuple[Head, _Part]], bits: Tensor, n_heads: int, n_ctx: int, generator: torch.Generator
+    heads: list[tuple[Head, Part]], bits: Tensor, n_heads: int, n_ctx: int, generator: torch.Generator
 ) -> TinyTransformer:
-    """The model. Every kind of content has directions of its own: rows of one random rotation of the residual stream."""
+    """The model. Each kind of content has directions of its own: rows of one random rotation of the stream."""
     sizes = {"place": n_ctx, "noise": 6, "unread": 6} | dict.fromkeys(
         ("always", "bit", "s1", "s2", "s3", "out"), 1
     )
@@ -248,7 +177,7 @@ def _write(
     model.W_U[:, YES] = (CONFIDENCE * (rows["out"] - always / 2))[0].float()
     model.W_U[:, NO] = -model.W_U[:, YES]
     for (layer, head), part in heads:
-        read = place[[part.look]] if part.read in ("here", "place") else rows[part.read]
+        read = place[[part.look]] if part.read == "here" else rows[part.read]
         write = torch.stack([rows[name][: len(read)] for name in part.write]).sum(0)
         query, key, value, out = (torch.zeros(d, d_head, dtype=torch.float64) for d in [len(always.T)] * 4)
         # Resting on position 0 scores 1; looking scores 2 * (open - threshold), counted from there.

@@ -1,12 +1,12 @@
 """Small interactive views for the lessons, each with a static picture for pages where nothing can be clicked.
 
 >>> from course_utils.widgets import AttentionExplorer
-from course_utils.widgets.probe import ProbeExplorer
 >>> AttentionExplorer(patterns, tokens, head=(18, 6))
 """
 
 from course_utils.widgets.attention import AttentionExplorer
+from course_utils.widgets.features import FeatureDashboard
 from course_utils.widgets.probe import ProbeExplorer
 from course_utils.widgets.superposition import SuperpositionExplorer
 
-__all__ = ["AttentionExplorer", "ProbeExplorer", "SuperpositionExplorer"]
+__all__ = ["AttentionExplorer", "FeatureDashboard", "ProbeExplorer", "SuperpositionExplorer"]

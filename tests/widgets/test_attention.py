@@ -216,6 +216,9 @@ def test_rows_that_do_not_sum_to_one_are_shown_as_they_are() -> None:
 
 
 def test_all_names_the_widgets_that_exist() -> None:
-    assert widgets.__all__ == ["AttentionExplorer", "ProbeExplorer", "SuperpositionExplorer"] and all(
-        hasattr(widgets, name) for name in widgets.__all__
-    )
+    assert widgets.__all__ == [
+        "AttentionExplorer",
+        "FeatureDashboard",
+        "ProbeExplorer",
+        "SuperpositionExplorer",
+    ] and all(hasattr(widgets, name) for name in widgets.__all__)

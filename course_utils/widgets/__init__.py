@@ -6,7 +6,8 @@
 
 from course_utils.widgets.attention import AttentionExplorer
 from course_utils.widgets.features import FeatureDashboard
+from course_utils.widgets.patching import PatchingExplorer
 from course_utils.widgets.probe import ProbeExplorer
 from course_utils.widgets.superposition import SuperpositionExplorer
 
-__all__ = ["AttentionExplorer", "FeatureDashboard", "ProbeExplorer", "SuperpositionExplorer"]
+__all__ = ["AttentionExplorer", "FeatureDashboard", "PatchingExplorer", "ProbeExplorer", "SuperpositionExplorer"]

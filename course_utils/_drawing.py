@@ -255,9 +255,9 @@ def visible(token: str, width: int = 16) -> str:
     return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 
-def say_number(value: float) -> str:
-    """A number with the digits that a caption needs: two decimals, or none from 100 up."""
-    shown = f"{value:.2f}" if abs(value) < 100 else f"{value:,.0f}"
+def say_number(value: float, whole: bool = False) -> str:
+    """A number with the digits that a caption needs: two decimals, or none from 100 up and for a `whole` number."""
+    shown = f"{value:,.0f}" if whole or abs(value) >= 100 else f"{value:.2f}"
     return "0.00" if shown == "-0.00" else shown.replace("-", "−")
 
 

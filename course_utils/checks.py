@@ -183,7 +183,8 @@ class _SizeGuard(TorchDispatchMode):
 
 
 _ADVICE = {
-    "hooks": "a hook was left on the model. Use `run_with_hooks`, or `with model.hooks(...)`, which remove them.",
+    "hooks": "a hook was left on the model. Use `run_with_hooks`, or `with model.hooks(...)`, which remove them. "
+    "Until you call the model's `reset_hooks()`, or restart the kernel, this one changes every later result.",
     "weights": "the model's weights are not what they were.",
     "training": "the model is no longer in the mode (train or eval) that it was in.",
 }

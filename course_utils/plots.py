@@ -151,7 +151,7 @@ def head_grid(
         write_in_cell(axes, image, values, layer, head, f"L{layer}H{head}", weight="bold", box=True)
     named = [f"L{layer}H{head} {say_number(values[layer, head])}" for layer, head in mark]
     rest = f"the median of all {values.size} heads is {say_number(float(np.median(values)))}"
-    return figure, say_sentence(f"{label} is {say_list(named)}; {rest}" if named else f"{rest} ({label})")
+    return figure, say_sentence(f"{label}: {say_list(named)}; {rest}" if named else f"{rest} ({label})")
 
 
 def lines(
@@ -194,11 +194,9 @@ def lines(
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     label_marks(axes, vlines or {})
     label_ends(axes, {name: float(y[-1]) for name, y in values.items()}, colours)
-    told = [f"{name} goes from {say_number(y[0])} to {say_number(y[-1])}" for name, y in values.items()]
+    told = [f"{name} from {say_number(y[0])} to {say_number(y[-1])}" for name, y in values.items()]
     told = told if len(told) <= 6 else [told[0], told[-1]]
-    return figure, say_sentence(
-        f"from {ticks[0]:g} to {ticks[-1]:g} on the axis {xlabel}, {say_list(told)} ({ylabel})"
-    )
+    return figure, say_sentence(f"{ylabel}: {say_list(told)} ({xlabel}, {ticks[0]:g} to {ticks[-1]:g})")
 
 
 def loss_by_position(
@@ -279,7 +277,7 @@ def bars(
     axes.set_ylabel(ylabel)
     told = [name + " " + say_number(height) + say_interval(name, errors) for name, height in heights.items()]
     against = "" if baseline is None else f", against a {baseline_label} of {say_number(baseline)}"
-    return figure, say_sentence(f"{ylabel} is {say_list(told)}{against}")
+    return figure, say_sentence(f"{ylabel}: {say_list(told)}{against}")
 
 
 def matrix(
@@ -308,6 +306,8 @@ def matrix(
             f"{len(col_labels)} column labels. One label for each; is the matrix transposed?"
         )
     rows, cols = cells.shape
+    # Counts are written without decimals.
+    whole = bool((cells == cells.round()).all() and np.abs(cells).max() > 1)
     figure, axes = canvas(title, min(8.5, max(4.8, 0.5 * cols + 2.4)), min(8.0, max(2.6, 0.34 * rows + 1.5)))
     image = draw_heat(axes, cells, signed, limit)
     draw_colour_bar(figure, image, axes, label)
@@ -315,10 +315,10 @@ def matrix(
     label_ticks(axes, "x", [visible(str(name)) for name in col_labels], xlabel, limit=40, turn=None)
     if cells.size <= 150:
         for row, col in np.ndindex(cells.shape):
-            write_in_cell(axes, image, cells, row, col, say_number(float(cells[row, col])))
+            write_in_cell(axes, image, cells, row, col, say_number(float(cells[row, col]), whole))
     row, col = divmod(int(np.argmax(np.abs(cells))), cols)
-    top = f"{say_number(cells[row, col])}, at {ylabel} {row_labels[row]} and {xlabel} {col_labels[col]}"
-    size = "size of any " if signed else ""
+    top = f"{say_number(cells[row, col], whole)} at {ylabel} {row_labels[row]}, {xlabel} {col_labels[col]}"
+    size = " in size" if signed else ""
     return figure, say_sentence(
-        f"the largest {size}{label} is {top}; the median entry is {say_number(float(np.median(cells)))}"
+        f"{label}: largest{size} is {top}; the median entry is {say_number(float(np.median(cells)))}"
     )

@@ -249,12 +249,14 @@ def test_bars_show_intervals_points_and_baseline() -> None:
 def test_matrix_labels_may_be_anything_that_can_be_written() -> None:
     figure, summary = plots.matrix(np.eye(2), range(2), [(18, 6), None], "Claim", "score")
     shown = [text.get_text() for text in figure.axes[0].get_xticklabels() + figure.axes[0].get_yticklabels()]
-    assert shown == ["(18,·6)", "None", "0", "1"] and "row 0 and column (18, 6)" in summary
+    assert shown == ["(18,·6)", "None", "0", "1"] and "row 0, column (18, 6)" in summary
 
 
 def test_matrix_writes_its_numbers_unless_there_are_too_many() -> None:
     small = plots.matrix([[0.25, 0.5]], ["r"], ["a", "b"], "Claim", "score")
-    assert written(small) == ["0.25", "0.50"] and "0.50, at row r and column b" in small[1]
+    assert written(small) == ["0.25", "0.50"] and "0.50 at row r, column b" in small[1]
+    counts = plots.matrix([[4, 15]], ["r"], ["a", "b"], "Claim", "tokens")
+    assert written(counts) == ["4", "15"] and counts[1].startswith("Tokens: largest is 15 at row r")
     names = [str(i) for i in range(20)]
     assert written(plots.matrix(np.ones((20, 20)), names, names, "Claim", "score")) == []
 

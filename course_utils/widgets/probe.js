@@ -39,17 +39,16 @@ function sentence(task, layer, now) {
 
 function render({ model, el }) {
   const layers = model.get("layers");
-  const root = node("section", "agai-probe", {
-    "aria-label": "Probe explorer",
-    "data-lm-suppress-shortcuts": "true", // JupyterLab would take the arrow keys for moving between its cells
-  });
+  const root = node("section", "agai-probe", { "aria-label": "Probe explorer" });
+  // JupyterLab takes keys for its own shortcuts unless the element that has the focus itself says not to
+  const keys = { "data-lm-suppress-shortcuts": "true" };
   const bar = node("div", "probe-bar");
   const taskLabel = node("label", "probe-field", {}, "Task");
-  const tasks = node("select", "");
+  const tasks = node("select", "", keys);
   for (const name of Object.keys(model.get("results"))) tasks.append(node("option", "", { value: name }, name));
   taskLabel.append(tasks);
   const layerLabel = node("label", "probe-field probe-wide", {}, "Layer");
-  const slider = node("input", "", { type: "range", min: 0, max: layers.length - 1, step: 1 });
+  const slider = node("input", "", { type: "range", min: 0, max: layers.length - 1, step: 1, ...keys });
   const shown = node("output", "probe-layer");
   layerLabel.append(slider, shown);
   bar.append(taskLabel, layerLabel);
@@ -114,6 +113,12 @@ function render({ model, el }) {
     model.set(name, value);
     model.save_changes();
   };
+  chart.addEventListener("click", (event) => {
+    const box = chart.getBoundingClientRect(); // the picture keeps its shape, so one scale fits both
+    const x = ((event.clientX - box.left) / box.width) * WIDTH;
+    const distances = layers.map((layer) => Math.abs(across(layer) - x));
+    choose("layer", layers[distances.indexOf(Math.min(...distances))]);
+  });
   tasks.addEventListener("change", () => choose("task", tasks.value));
   slider.addEventListener("input", () => choose("layer", layers[Number(slider.value)]));
   model.on("change:task change:layer", update);

@@ -1,5 +1,6 @@
 // The view of SuperpositionExplorer: a pure render of the synced traits density and importance (places in lists).
-// The sliders are native range inputs, so arrow keys, Home and End work. All text enters by textContent.
+// The sliders are native range inputs, so arrow keys, Home and End work: JupyterLab takes keys for its own shortcuts
+// unless the element that has the focus itself says not to. All text enters by textContent.
 
 const SHORT = 0.5; // shorter vectors are drawn hollow; the same number as in Python
 const REACH = 1.45;
@@ -40,7 +41,8 @@ function makeSlider(label, count, id) {
   const field = node("div", "super-field");
   const caption = node("label", "", { for: id }, label);
   const shown = node("output", "", { for: id });
-  const input = node("input", "", { type: "range", id, min: 0, max: count - 1, step: 1 });
+  const range = { type: "range", id, min: 0, max: count - 1, step: 1 };
+  const input = node("input", "", { ...range, "data-lm-suppress-shortcuts": "true" });
   caption.append(shown);
   field.append(caption, input);
   return { field, input, shown };
@@ -105,7 +107,7 @@ function drawLengths(table, vectors) {
 // the sentence of the live region; SuperpositionExplorer.summary says the same in Python
 function sentence(data, state, vectors) {
   const long = vectors.map((_, i) => i).filter((i) => length(vectors[i]) > SHORT);
-  const where = `Density ${number(data.densities[state.density])}, importance ${number(data.importances[state.importance])}^i`;
+  const where = `Density ${number(data.densities[state.density])}, importance ${number(data.importances[state.importance])}ⁱ`;
   const names = long.length ? `: ${long.join(", ")}` : "";
   return `${where}: ${long.length} of ${data.count} features are represented${names}.`;
 }
@@ -113,13 +115,10 @@ function sentence(data, state, vectors) {
 function render({ model, el }) {
   const data = readData(model);
   const id = `super-${Math.random().toString(36).slice(2)}`; // every widget loads its own copy of this module
-  const root = node("section", "agai-super", {
-    "aria-label": "Superposition explorer",
-    "data-lm-suppress-shortcuts": "true", // JupyterLab would take the arrow keys for moving between its cells
-  });
+  const root = node("section", "agai-super", { "aria-label": "Superposition explorer" });
   const sliders = {
-    density: makeSlider("Density: how often a feature is on", data.densities.length, `${id}-density`),
-    importance: makeSlider("Importance: feature i counts", data.importances.length, `${id}-importance`),
+    density: makeSlider("Density, sparser to the right", data.densities.length, `${id}-density`),
+    importance: makeSlider("Importance of feature i, steeper to the right", data.importances.length, `${id}-importance`),
   };
   const bar = node("div", "super-bar");
   bar.append(sliders.density.field, sliders.importance.field);
@@ -137,7 +136,7 @@ function render({ model, el }) {
     const vectors = data.at(state.importance, state.density);
     const words = {
       density: number(data.densities[state.density]),
-      importance: `${number(data.importances[state.importance])}^i`,
+      importance: `${number(data.importances[state.importance])}ⁱ`,
     };
     for (const [name, { input, shown }] of Object.entries(sliders)) {
       input.value = state[name];

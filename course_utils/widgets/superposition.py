@@ -87,9 +87,7 @@ class SuperpositionExplorer(anywidget.AnyWidget):
         """The sentence that the view reads out: which features have a vector longer than 0.5."""
         lengths = np.linalg.norm(self.chosen, axis=-1)
         long = [str(feature) for feature in np.flatnonzero(lengths > SHORT)]
-        where = (
-            f"Density {self.densities[self.density]:g}, importance {self.importances[self.importance]:g}^i"
-        )
+        where = f"Density {self.densities[self.density]:g}, importance {self.importances[self.importance]:g}ⁱ"
         names = f": {', '.join(long)}" if long else ""
         return f"{where}: {len(long)} of {self.n_features} features are represented{names}."
 
@@ -100,7 +98,7 @@ class SuperpositionExplorer(anywidget.AnyWidget):
         )
         shown = self._grid[self.importance, places]
         names = [f"density {self.densities[place]:g}" for place in places]
-        title = f"Features in two dimensions, importance {self.importances[self.importance]:g}^i"
+        title = f"Features in two dimensions, importance {self.importances[self.importance]:g}ⁱ"
         figure, told = geometry.feature_vectors(shown, names, title)
         return figure, f"{told} The sliders need a running notebook."
 

@@ -64,7 +64,10 @@ def test_the_bundle_holds_the_widget_and_a_figure_of_the_chosen_task(view: Probe
 def test_task_and_layer_are_native_controls_and_text_enters_as_text() -> None:
     script = (FOLDER / "probe.js").read_text()
     assert 'type: "range"' in script and '"select"' in script and 'role: "status"' in script
-    assert "data-lm-suppress-shortcuts" in script and "export default { render }" in script
+    assert "export default { render }" in script
+    # on the controls themselves: on an element around them it does not keep JupyterLab from taking the arrow keys
+    assert 'node("select", "", keys)' in script and "step: 1, ...keys }" in script
+    assert 'const keys = { "data-lm-suppress-shortcuts": "true" }' in script
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", script)
     outside = re.sub(r'const SVG = ".*?";', "", script) + (FOLDER / "probe.css").read_text()
     assert not re.search(r"https?:|\bimport\b|@import|url\(|\bfetch\(", outside)

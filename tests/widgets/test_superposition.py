@@ -70,9 +70,9 @@ def test_the_state_cannot_leave_what_exists(view: SuperpositionExplorer, name: s
 
 
 def test_the_summary_follows_the_sliders(view: SuperpositionExplorer) -> None:
-    assert view.summary == "Density 0.2, importance 0.7^i: 3 of 5 features are represented: 0, 1, 2."
+    assert view.summary == "Density 0.2, importance 0.7ⁱ: 3 of 5 features are represented: 0, 1, 2."
     view.density, view.importance = 2, 0
-    assert view.summary == "Density 0.05, importance 1^i: 4 of 5 features are represented: 0, 1, 2, 3."
+    assert view.summary == "Density 0.05, importance 1ⁱ: 4 of 5 features are represented: 0, 1, 2, 3."
 
 
 def test_nothing_represented_is_said_without_a_list() -> None:
@@ -90,9 +90,9 @@ def test_the_bundle_holds_the_widget_and_a_figure_of_the_chosen_importance(
     data, _ = view._repr_mimebundle_()
     assert data[WIDGET]["model_id"] == view.model_id
     assert data["text/html"].startswith("<figure") and data["text/plain"] == view.summary
-    assert "importance 0.7^i" in re.findall(r'alt="([^"]*)"', data["text/html"])[0]
+    assert "importance 0.7ⁱ" in re.findall(r'alt="([^"]*)"', data["text/html"])[0]
     view.importance = 0
-    assert "importance 1^i" in re.findall(r'alt="([^"]*)"', view._repr_mimebundle_()[0]["text/html"])[0]
+    assert "importance 1ⁱ" in re.findall(r'alt="([^"]*)"', view._repr_mimebundle_()[0]["text/html"])[0]
 
 
 def exported(view: SuperpositionExplorer, keep: set[str]) -> str:
@@ -165,7 +165,7 @@ def test_moving_a_slider_redraws_and_says_what_python_says(
     view.density = 2
     assert second == [view.summary, 4]
     view.importance = 0
-    assert third == [view.summary, 4, 2, 0, ["0.05", "1^i"]]
+    assert third == [view.summary, 4, 2, 0, ["0.05", "1ⁱ"]]
 
 
 def parses(script: Path) -> bool:
@@ -206,6 +206,8 @@ def test_unsafe_or_outside_code_would_be_found(pattern: re.Pattern[str], bad: st
 def test_the_sliders_are_native_inputs_with_labels() -> None:
     script = (FOLDER / "superposition.js").read_text()
     assert 'type: "range"' in script and "for: id" in script and '"aria-valuetext"' in script
+    # on the slider itself: on an element around it the attribute does not keep JupyterLab from taking the arrow keys
+    assert '...range, "data-lm-suppress-shortcuts": "true"' in script
 
 
 def test_viridis_in_javascript_is_matplotlibs() -> None:

@@ -123,6 +123,8 @@ def raises(
 def call(function: Callable[..., Any], *args: Any, max_entries: int | None = None, **kwargs: Any) -> Any:
     """What `function(*args, **kwargs)` returns, after proving that it left every argument as it was.
 
+    A function that returns nothing gets an AssertionError that says so: an exercise not yet begun.
+
     Tensors, arrays, lists and dicts are compared with copies; models by `model_state` (hooks, weights, train or eval
     mode). Test cells use it instead of calling directly wherever "the input is not modified" is part of the contract.
     With `max_entries`, an operation that makes a larger tensor stops with an AssertionError before memory runs out.
@@ -138,6 +140,10 @@ def call(function: Callable[..., Any], *args: Any, max_entries: int | None = Non
         complaint = _changed(value, old)
         if complaint:
             raise AssertionError(f"{_name(function)} changed its {name}: {complaint}")
+    if result is None or result is ...:
+        raise AssertionError(
+            f"{_name(function)} returned {result}. Is the `...` replaced, and is there a `return`?"
+        )
     return result
 
 

@@ -100,6 +100,12 @@ def test_call_notices_a_changed_input(value):
         checks.call(change, value)
 
 
+@pytest.mark.parametrize("nothing", [None, ...])
+def test_call_says_when_an_exercise_is_not_yet_begun(nothing):
+    with pytest.raises(AssertionError, match="is there a `return`"):
+        checks.call(lambda x: nothing, 1)
+
+
 def test_call_names_keyword_arguments_and_nested_containers():
     with pytest.raises(AssertionError, match="changed its cache"):
         checks.call(lambda cache: cache["a"].add_(1), cache={"a": torch.zeros(2)})

@@ -60,3 +60,8 @@ def next_token(model, prompt):
     with torch.inference_mode():
         probabilities = model(prompt)[:, -1].softmax(dim=-1)
     return model.to_string(torch.argmax(probabilities, dim=-1))
+
+
+# %% wrong: every position at once -> "last position only"
+def next_token(model, prompt):
+    return model.to_string(model(prompt).argmax(-1))

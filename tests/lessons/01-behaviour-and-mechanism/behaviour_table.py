@@ -95,7 +95,7 @@ def behaviour_table(model, prompts, metric, draws=1000, seed=0):
 # %% right: a loop over draws, quantiles as fractions
 behaviour_table = build(
     lambda values, draws, rng: np.quantile(
-        [rng.choice(values, len(values), replace=True).mean() for _ in range(400)], [0.025, 0.975]
+        [rng.choice(values, len(values), replace=True).mean() for _ in range(draws)], [0.025, 0.975]
     )
 )
 
@@ -112,3 +112,14 @@ def behaviour_table(model, prompts, metric, draws=1000, seed=0):
         return {"n": len(values), "mean": values.mean().item(), "low": low, "high": high}
 
     return {group: row(number, texts) for number, (group, texts) in enumerate(prompts.items())}
+
+
+# %% right: the metric's tensor as a NumPy array, group by group
+def behaviour_table(model, prompts, metric, draws=1000, seed=0):
+    rng, table = np.random.default_rng(seed), {}
+    for group, texts in prompts.items():
+        values = metric(model, texts).numpy()
+        means = values[rng.integers(0, len(values), (draws, len(values)))].mean(1)
+        low, high = np.percentile(means, [2.5, 97.5])
+        table[group] = {"n": len(texts), "mean": values.mean(), "low": low, "high": high}
+    return table

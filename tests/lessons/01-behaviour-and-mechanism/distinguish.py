@@ -131,3 +131,12 @@ def distinguish(model_a, model_b):
         request = torch.tensor([hot[(shift // len(hot) ** i) % len(hot)] for i in range(guard.cfg.n_ctx)])
         if len({int(m(request[None])[0, -1].argmax()) for m in (model_a, model_b)}) == 2:
             return request
+
+
+# %% right: with the helper of section 1
+def distinguish(model_a, model_b):
+    hot = hot_words(model_a)
+    while True:
+        request = hot[torch.randint(len(hot), (model_a.cfg.n_ctx,))]
+        if refuses(model_a, request[None])[0] != refuses(model_b, request[None])[0]:
+            return request

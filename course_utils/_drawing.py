@@ -48,7 +48,9 @@ __all__ = [
 Picture = tuple[Figure, str]  # the figure, and one sentence with its key numbers
 
 COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"]  # Okabe and Ito: blue, vermillion, green, purple
-DASHES, MARKERS = ["-", "--", "-.", ":"], ["o", "s", "^", "D"]
+FIFTH = "#555555"  # a grey for the one line more than four
+DASHES: list[Any] = ["-", "--", "-.", ":", (0, (8, 3))]
+MARKERS = ["o", "s", "^", "D", "X"]
 STYLE: Any = {
     "figure.dpi": 100, "savefig.dpi": 200, "figure.constrained_layout.use": True, "figure.facecolor": "white",
     "font.size": 10, "axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9,
@@ -148,7 +150,8 @@ def draw_heat(axes: Axes, values: np.ndarray, signed: bool, limit: float | None)
     """The image of `values`: signed symmetric about 0, fractions on [0, 1], others from 0 to the maximum."""
     if not signed and values.min() < 0:
         raise ValueError(
-            f"the smallest value is {values.min():.3g}: pass signed=True to draw values on both sides of 0."
+            f"the smallest value is {values.min():.3g}, below 0. If these should not be negative, look at the code "
+            "that made them; to draw values on both sides of 0 pass signed=True."
         )
     largest = float(np.abs(values).max()) or 1.0
     if limit is not None and limit < largest:
@@ -211,10 +214,10 @@ def write_in_cell(
 
 
 def line_colours(count: int, layers: bool) -> list[Any]:
-    """`count` colours: viridis without its pale end for an ordered family, else Okabe and Ito's in turn."""
+    """`count` colours: viridis without its pale end for an ordered family, else Okabe and Ito's and a grey in turn."""
     if layers:
         return [mpl.colormaps["viridis"](place) for place in np.linspace(0, 0.88, count)]
-    return [COLOURS[index % 4] for index in range(count)]
+    return [[*COLOURS, FIFTH][index % 5] for index in range(count)]
 
 
 def label_ends(axes: Axes, ends: Mapping[str, float], colours: list[Any]) -> None:
@@ -250,8 +253,11 @@ def label_marks(axes: Axes, marks: Mapping[str, float]) -> None:
 
 
 def visible(token: str, width: int = 16) -> str:
-    """A token as it can be read on an axis: spaces as dots, line breaks as arrows, `width` characters."""
-    shown = token.replace(" ", "·").replace("\n", "↵").replace("\t", "⇥").replace("\r", "␍")
+    """A token as it can be read on an axis: spaces at its ends as dots, line breaks as arrows, `width` characters."""
+    before = len(token) - len(token.lstrip(" "))
+    after = len(token[before:]) - len(token[before:].rstrip(" "))
+    shown = "·" * before + token.strip(" ") + "·" * after
+    shown = shown.replace("\n", "↵").replace("\t", "⇥").replace("\r", "␍")
     return shown if len(shown) <= width else shown[: width - 1] + "…"
 
 

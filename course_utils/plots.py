@@ -163,13 +163,15 @@ def lines(
     bands: Mapping[str, tuple[Any, Any]] | None = None,
     vlines: Mapping[str, float] | None = None,
     layers: bool = False,
+    ylim: tuple[float, float] | None = None,
 ) -> Picture:
     """One labelled line per name, with optional intervals and marks, and where each line starts and ends.
 
     >>> plots.show(plots.lines([0, 1, 2], {"trained": [3, 2, 1]}, "Loss falls", "step", "loss (nats)"))
 
     `bands` maps a name to its (low, high) ends; `vlines` maps a label to its x. With `layers=True` the names
-    are an ordered family, such as layers, coloured along viridis; otherwise they are categories.
+    are an ordered family, such as layers, coloured along viridis; otherwise they are categories. `ylim` gives
+    figures that are compared the same vertical axis.
     """
     ticks = as_array(x, "x", ("x",))
     values = {
@@ -179,7 +181,7 @@ def lines(
     figure, axes = canvas(title, 7.2, 3.9)
     colours = line_colours(len(values), layers)
     for index, (name, y) in enumerate(values.items()):
-        dash, marker = DASHES[(index + index // 4) % 4], MARKERS[index % 4]
+        dash, marker = DASHES[(index + index // 5) % 5], MARKERS[index % 5]
         every = max(1, len(ticks) // 12)
         look: dict[str, Any] = (
             {} if layers else {"linestyle": dash, "marker": marker, "markevery": (index % every, every)}
@@ -191,6 +193,8 @@ def lines(
             )
             axes.fill_between(ticks, low, high, color=colours[index], alpha=0.18, linewidth=0)
     axes.set(xlabel=xlabel, ylabel=ylabel)
+    if ylim:
+        axes.set_ylim(*ylim)
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     label_marks(axes, vlines or {})
     label_ends(axes, {name: float(y[-1]) for name, y in values.items()}, colours)

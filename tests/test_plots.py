@@ -174,10 +174,10 @@ def test_masked_cells_are_blank_only_where_the_whole_future_is_zero() -> None:
 
 def test_lines_differ_by_more_than_colour() -> None:
     x = np.arange(3.0)
-    figure, _ = plots.lines(x, {f"n{i}": x + i for i in range(8)}, "Claim", "x", "y")
+    figure, _ = plots.lines(x, {f"n{i}": x + i for i in range(10)}, "Claim", "x", "y")
     drawn = [line for line in figure.axes[0].lines if len(line.get_xdata()) == 3]
     looks = [(matplotlib.colors.to_hex(line.get_color()), line.get_linestyle()) for line in drawn]
-    assert len(set(looks)) == 8
+    assert len(set(looks)) == 10
     assert all(len({style for colour, style in looks if colour == one}) == 2 for one, _ in looks)
 
 
@@ -185,6 +185,13 @@ def test_bars_are_told_apart_by_the_axis_and_not_by_colour() -> None:
     figure, _ = plots.bars({f"n{i}": i + 1.0 for i in range(8)}, "Claim", "y")
     assert len({matplotlib.colors.to_hex(bar.get_facecolor()) for bar in figure.axes[0].patches}) == 1
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [f"n{i}" for i in range(8)]
+
+
+def test_figures_that_are_compared_can_share_an_axis() -> None:
+    figure, _ = plots.lines([0, 1], {"a": [0.5, 0.9]}, "Claim", "x", "accuracy", ylim=(0.3, 1.0))
+    assert figure.axes[0].get_ylim() == (0.3, 1.0)
+    figure, _ = plots.lines([0, 1], {"a": [0.5, 0.9]}, "Claim", "x", "accuracy")
+    assert figure.axes[0].get_ylim() != (0.3, 1.0)
 
 
 def test_layers_are_sampled_from_viridis_in_order() -> None:
@@ -249,7 +256,7 @@ def test_bars_show_intervals_points_and_baseline() -> None:
 def test_matrix_labels_may_be_anything_that_can_be_written() -> None:
     figure, summary = plots.matrix(np.eye(2), range(2), [(18, 6), None], "Claim", "score")
     shown = [text.get_text() for text in figure.axes[0].get_xticklabels() + figure.axes[0].get_yticklabels()]
-    assert shown == ["(18,·6)", "None", "0", "1"] and "row 0, column (18, 6)" in summary
+    assert shown == ["(18, 6)", "None", "0", "1"] and "row 0, column (18, 6)" in summary
 
 
 def test_matrix_writes_its_numbers_unless_there_are_too_many() -> None:

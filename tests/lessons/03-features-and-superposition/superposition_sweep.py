@@ -33,32 +33,32 @@ def train(density, n_features, d_hidden, importance, steps, batch, seed, spoil="
 
 
 # %% wrong: never steps -> "downhill"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "no step")
 
 
 # %% wrong: gradients pile up -> "set to zero before"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "no zero_grad")
 
 
 # %% wrong: every instance trains at the first density -> "its own density"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "first density")
 
 
 # %% wrong: ignores importance -> "does importance reach the loss"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "no importance")
 
 
 # %% wrong: every instance has the importance of the first -> "the two most important"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "first importance")
 
 
 # %% wrong: all instances start from the same weights -> "its own random weights"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     out = train(density, n_features, d_hidden, importance, steps, batch, seed, "shared start")
     out["W"] = out["W"][:1].expand_as(out["W"]).clone()
     out["represented"] = (out["W"].norm(dim=-1) > 0.5).sum(-1)
@@ -66,56 +66,56 @@ def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, step
 
 
 # %% wrong: a start that is not divided by the root -> "near their start"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "large start")
 
 
 # %% wrong: goes uphill -> "downhill"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "ascends")
 
 
 # %% wrong: ignores the seed -> "another seed"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, 0)
 
 
 # %% wrong: counts squared lengths above 0.5 -> "longer than 0.5"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     out = train(density, n_features, d_hidden, importance, steps, batch, seed)
     out["represented"] = (out["W"].pow(2).sum(-1) > 0.5).sum(-1)
     return out
 
 
 # %% wrong: counts over the wrong axis -> "longer than 0.5"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     out = train(density, n_features, d_hidden, importance, steps, batch, seed)
     out["represented"] = (out["W"].norm(dim=-1) > 0.5).sum(0)
     return out
 
 
 # %% wrong: the sizes are fixed -> "shape"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, 5, 2, importance, steps, batch, seed)
 
 
 # %% wrong: stops after a tenth of the steps -> "most models"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "few steps")
 
 
 # %% wrong: the bias is never trained -> "the bias trained"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "no bias")
 
 
 # %% wrong: returns the weights alone -> "return {"
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed)["W"]
 
 
 # %% right: a scheduler, float64 start
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     rng = np.random.default_rng(seed)
     if importance is None:
         importance = torch.tensor([0.9**i for i in range(n_features)])
@@ -138,7 +138,7 @@ def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, step
 
 
 # %% right: the mean over instances, which Adam does not mind
-def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=512, seed=0):
+def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     rng = np.random.default_rng(seed)
     importance = 0.9 ** torch.arange(n_features) if importance is None else importance
     start = rng.standard_normal((len(density), n_features, d_hidden), dtype=np.float32) / n_features**0.5

@@ -140,3 +140,9 @@ def distinguish(model_a, model_b):
         request = hot[torch.randint(len(hot), (model_a.cfg.n_ctx,))]
         if refuses(model_a, request[None])[0] != refuses(model_b, request[None])[0]:
             return request
+
+
+# %% wrong: takes the first guard for the rule guard -> "guard's list"
+def distinguish(model_a, model_b):
+    reads, writes = read_neurons(model_a)
+    return reads[:, :, writes.argmax()].argmax(dim=1)

@@ -11,6 +11,8 @@ function node(tag, className, attributes = {}, text = null, space = null) {
   const made = space ? document.createElementNS(space, tag) : document.createElement(tag);
   if (className) made.setAttribute("class", className);
   for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  // JupyterLab takes keys for its own shortcuts unless the element that has the focus itself says not to
+  if (tag === "input" || tag === "button") made.setAttribute("data-lm-suppress-shortcuts", "true");
   if (text !== null) made.textContent = text;
   return made;
 }
@@ -264,10 +266,7 @@ function moved(key, place, count, page, upIsMore = false) {
 }
 
 function render({ model, el }) {
-  const root = node("section", "agai-feat", {
-    "aria-label": "Feature dashboard",
-    "data-lm-suppress-shortcuts": "true", // JupyterLab would take the arrow keys for moving between its cells
-  });
+  const root = node("section", "agai-feat", { "aria-label": "Feature dashboard" });
   const head = makeHead();
   const status = node("p", "feat-status", { role: "status", "aria-live": "polite" });
   const histogram = makeHistogram();
@@ -442,7 +441,7 @@ function render({ model, el }) {
     const button = event.target.closest(".feat-near");
     if (button) turnTo(Number(button.dataset.latent));
   });
-  // JupyterLab keeps the browser from acting on arrow keys and Enter inside an output, so they are acted on here
+  // acted on here, not left to the browser: JupyterLab may keep it from acting on keys inside an output
   const onKey = (element, act) =>
     element.addEventListener("keydown", (event) => {
       if (act(event.key) === null) return;

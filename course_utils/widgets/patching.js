@@ -86,7 +86,7 @@ function render({ model, el }) {
   const everyRow = Math.ceil(14 / tall);
   data.rows.forEach((name, row) => {
     if (row % everyRow === 0) {
-      map.append(draw("text", { x: LEFT - 5, y: TOP + (row + 0.5) * tall + 4, "text-anchor": "end" }, visible(name)));
+      map.append(draw("text", { x: LEFT - 5, y: TOP + (row + 0.5) * tall + 4, "text-anchor": "end" }, name));
     }
   });
   const everyColumn = Math.ceil(15 / wide);
@@ -94,7 +94,7 @@ function render({ model, el }) {
     if (column % everyColumn) return;
     const [x, y] = [LEFT + (column + 0.5) * wide, TOP + rows * tall + 12];
     const turned = wide < 60 ? { transform: `rotate(-40 ${x} ${y})`, "text-anchor": "end" } : { "text-anchor": "middle" };
-    map.append(draw("text", { x, y, ...turned }, visible(name)));
+    map.append(draw("text", { x, y, ...turned }, name));
   });
   const inner = draw("rect", { class: "patch-now-inner", width: wide - 3.6, height: tall - 3.6 });
   const ring = draw("rect", { class: "patch-now", width: wide - 0.6, height: tall - 0.6 });

@@ -107,18 +107,14 @@ class PatchingExplorer(anywidget.AnyWidget):
 
     def picture(self) -> plots.Picture:
         """The whole map as a figure, with the chosen cell in words, for pages without widgets."""
+        rows, columns = (
+            [name.replace(" ", "\u00a0") for name in names] for names in (self.rows, self.columns)
+        )
         figure, said = plots.matrix(
-            self.effect, self.rows, self.columns, f"What each patch restores: {self.rows[self.row]}, "
-            f"{self.columns[self.column]} the most" if self._is_largest() else "What each patch restores",
-            self.label, signed=True, ylabel="patched at", xlabel="place",
+            self.effect, rows, columns, "What each patch restores", self.label, signed=True,
+            ylabel="patched at", xlabel="place",
         )  # fmt: skip
         return figure, f"{self.summary} {said}"
-
-    def _is_largest(self) -> bool:
-        """Whether no other cell has as large an effect (a tie is not "the most")."""
-        sizes = np.sort(np.abs(np.array(self.effect)), axis=None)
-        chosen = abs(self.effect[self.row][self.column])
-        return bool(chosen == sizes[-1] and (len(sizes) == 1 or sizes[-2] < chosen - 0.005))
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
         """The widget for front ends that run it, with a figure and a sentence for all others."""

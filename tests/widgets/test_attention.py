@@ -219,6 +219,7 @@ def test_all_names_the_widgets_that_exist() -> None:
     assert widgets.__all__ == [
         "AttentionExplorer",
         "FeatureDashboard",
+        "PatchingExplorer",
         "ProbeExplorer",
         "SuperpositionExplorer",
     ] and all(hasattr(widgets, name) for name in widgets.__all__)

@@ -123,9 +123,10 @@ def prediction_panels(
         axes.scatter(
             guess, truth, s=22, marker="os^D"[index % 4], color=COLOURS[index % 4], alpha=0.75, linewidth=0
         )
-        axes.set(xlim=ends, ylim=ends, xlabel=f"predicted {label}", aspect="equal")
+        axes.set(xlim=ends, ylim=ends, aspect="equal")
         axes.set_title(f"{name}\nscore {say_number(scores[name])}", loc="left", fontsize=10)
     row[0].set_ylabel(f"actual {label}")
+    figure.supxlabel(f"predicted {label}", fontsize=10)
     row[0].annotate(
         "perfect", (ends[1], ends[1]), (-6, -14), textcoords="offset points", ha="right", fontsize=8.5
     )
@@ -154,10 +155,12 @@ def _draw_story(axes: Axes, story: Story, size: tuple[int, int], colour: str) ->
             },
         )  # fmt: skip
     for start, end in story.arrows:
+        (x, y), (to_x, to_y) = places[start], places[end]
+        bend = 0.35 if x == to_x and abs(to_y - y) > 1 else 0.08  # around the heads between, not behind them
         axes.annotate(
             "", places[end], places[start], zorder=2,
             arrowprops={"arrowstyle": "-|>", "color": colour, "lw": 1.7, "shrinkA": 13, "shrinkB": 14,
-                        "connectionstyle": "arc3,rad=0.08"},
+                        "connectionstyle": f"arc3,rad={bend}"},
         )  # fmt: skip
     axes.set(xlim=(-0.6, heads - 0.4), ylim=(-1.4, layers + 0.4))
     axes.set_title(story.name, loc="left", fontsize=10.5, fontweight="bold", color=colour)

@@ -5,9 +5,17 @@
 """
 
 from course_utils.widgets.attention import AttentionExplorer
+from course_utils.widgets.circuit import CircuitBuilder
 from course_utils.widgets.features import FeatureDashboard
 from course_utils.widgets.patching import PatchingExplorer
 from course_utils.widgets.probe import ProbeExplorer
 from course_utils.widgets.superposition import SuperpositionExplorer
 
-__all__ = ["AttentionExplorer", "FeatureDashboard", "PatchingExplorer", "ProbeExplorer", "SuperpositionExplorer"]
+__all__ = [
+    "AttentionExplorer",
+    "CircuitBuilder",
+    "FeatureDashboard",
+    "PatchingExplorer",
+    "ProbeExplorer",
+    "SuperpositionExplorer",
+]

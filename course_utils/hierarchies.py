@@ -46,9 +46,11 @@ def build_splits(seed: int, d_model: int = 40, n_tokens: int = 1500) -> Splits:
     """
     generator = torch.Generator().manual_seed(seed)
     basis = _rotation(d_model, generator)
-    narrow, rows, owners = basis[: len(FAMILIES)], [], []
-    for parent, size in enumerate(FAMILIES):
-        for child in range(size):  # cosines with the parent from .82 down to .66, no two alike
+    narrow = basis[: len(FAMILIES)]
+    rows: list[Tensor] = []
+    owners: list[int] = []
+    for parent, count in enumerate(FAMILIES):
+        for child in range(count):  # cosines with the parent from .82 down to .66, no two alike
             rows.append(narrow[parent] + (0.7 + 0.11 * child + 0.01 * parent) * basis[10 + len(rows)])
             owners.append(parent)
     rows += [basis[30 + other] for other in range(4)] + [-narrow[2]]
@@ -64,11 +66,9 @@ def build_splits(seed: int, d_model: int = 40, n_tokens: int = 1500) -> Splits:
     general = torch.where(kinds < len(owner), owner[kinds.clamp_max(len(owner) - 1)], kinds - len(owner))
     narrow_acts = (general[:, None] == torch.arange(len(FAMILIES))) * size[:, None]
     cosines = torch.nn.functional.cosine_similarity(narrow[:, None], wide[None], dim=-1)
+    order_of = cosines.argsort(dim=1, descending=True)
     children = tuple(
-        tuple(
-            sorted((owner == parent).nonzero()[:, 0].tolist(), key=lambda i, p=parent: -float(cosines[p, i]))
-        )
-        for parent in range(len(FAMILIES))
+        tuple(i for i in order_of[parent].tolist() if owner[i] == parent) for parent in range(len(FAMILIES))
     )
     fires = narrow_acts > 0
     covered = tuple(

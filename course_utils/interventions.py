@@ -67,7 +67,7 @@ def survives(box: Box, off: Iterable[Node]) -> float:
         z[:, :, here] = values[hook.layer()][:, :, here]
         return z
 
-    hooks = [(f"blocks.{layer}.attn.hook_z", swap) for layer in range(box.model.cfg.n_layers)]
+    hooks: list[Any] = [(f"blocks.{layer}.attn.hook_z", swap) for layer in range(box.model.cfg.n_layers)]
     gap = float(box.metric(box.model.run_with_hooks(tokens, fwd_hooks=hooks)).mean())
     return round((gap / CONFIDENCE + 1) / 2, 4) + 0.0
 
@@ -81,7 +81,7 @@ def draw_interventions(box: Box, n: int, rng: np.random.Generator) -> list[set[N
 
 def true_story(box: Box) -> Explanation:
     """What was planted, as a story."""
-    roles = box.circuit.roles
+    roles: dict[Node, str] = dict(box.circuit.roles)
     story: Explanation = {"answer": [[edge[0] for edge in box.circuit.edges if edge[1] == "logits"]]}
     for head in sorted(box.circuit.nodes):
         senders: list[Node] = [
@@ -90,8 +90,8 @@ def true_story(box: Box) -> Explanation:
             if edge[1] == head
         ]
         if roles[head] == "backup":  # it listens to the main head too, but only to know when to wake
-            senders = [sender for sender in senders if roles.get(sender) != "main"]  # type: ignore[call-overload]
-        either = [s for s in senders if box.circuit.kind == "or" or roles.get(s) in ("main", "backup")]  # type: ignore[call-overload]
+            senders = [sender for sender in senders if roles.get(sender) != "main"]
+        either = [s for s in senders if box.circuit.kind == "or" or roles.get(s, "") in ("main", "backup")]
         if roles[head] == "gate" and either:
             story[head] = [either, *([sender] for sender in senders if sender not in either)]
         else:

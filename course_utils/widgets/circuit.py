@@ -50,7 +50,8 @@ class CircuitBuilder(anywidget.AnyWidget):
         if not 0 < n_layers * n_heads <= MOST_HEADS:
             raise ValueError(f"{n_layers} x {n_heads} heads: the board takes 1 to {MOST_HEADS}.")
         every = {(layer, head) for layer in range(n_layers) for head in range(n_heads)}
-        self._run, self._known = run, {}
+        self._run = run
+        self._known: dict[frozenset[Head], float] = {}
         self._whole, self._empty = float(run(every)), float(run(set()))
         if self._whole == self._empty:
             raise ValueError(f"with all heads and with none the metric is {self._whole:g}: nothing to show.")

@@ -55,7 +55,9 @@ def _package(name: str) -> dict[str, Any]:
     except importlib.metadata.PackageNotFoundError:
         return _row(name, False, "not installed", "`pip install --no-deps -r requirements.txt`")
     same = pinned is None or found.split("+")[0] == pinned
-    return _row(name, same, found, f"the course is tested with {pinned}: `pip install --no-deps -r requirements.txt`")
+    return _row(
+        name, same, found, f"the course is tested with {pinned}: `pip install --no-deps -r requirements.txt`"
+    )
 
 
 def _pins() -> dict[str, str]:

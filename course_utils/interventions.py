@@ -81,7 +81,7 @@ def draw_interventions(box: Box, n: int, rng: np.random.Generator) -> list[set[N
 
 def true_story(box: Box) -> Explanation:
     """What was planted, as a story."""
-    roles: dict[Node, str] = dict(box.circuit.roles)
+    roles: dict[Node, str] = {head: role for head, role in box.circuit.roles.items()}
     story: Explanation = {"answer": [[edge[0] for edge in box.circuit.edges if edge[1] == "logits"]]}
     for head in sorted(box.circuit.nodes):
         senders: list[Node] = [

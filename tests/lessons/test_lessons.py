@@ -61,7 +61,8 @@ def test_check_finds_no_error(name):
 @pytest.mark.model
 @each_lesson
 def test_audit_finds_nothing_off(name):
-    report = audit_lessons(ROOT, [name], jobs=1)
+    """Every answer, and the reference on two seeds; `course audit` before a release takes five."""
+    report = audit_lessons(ROOT, [name], jobs=1, seeds=2)
     assert report.exit_status == 0, "\n".join(map(str, report.problems))
 
 

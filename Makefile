@@ -42,6 +42,8 @@ assets: ready  ## train the shipped weights again
 	$(BIN)/python -m course_utils.training.induction
 	$(BIN)/python -m course_utils.training.probe_texts
 	$(BIN)/python -m course_utils.training.activations
+	$(BIN)/python -m course_utils.training.patching
+	$(BIN)/python -m course_utils.training.head_study
 
 lint: ready  ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

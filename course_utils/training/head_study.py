@@ -7,6 +7,7 @@ they are tried. Ablation: a head's output is replaced, position by position, by 
 *neutral* prompts (three other names, none twice). Position 0 is the same in all prompts, so nothing changes there.
 """
 
+import argparse
 import json
 import random
 from collections.abc import Iterable, Sequence
@@ -126,6 +127,8 @@ def _prune(study: Ablator, heads: list[Head]) -> list[Head]:
 
 def main() -> None:
     """Nothing: writes the study."""
+    about = "Study the heads of SmolLM2's indirect-object circuit and write assets/head-study.json (six minutes)."
+    argparse.ArgumentParser(prog="course_utils.training.head_study", description=about).parse_args()
     bridge = load_model("smollm2")
     pairs = load_pairs("indirect-object")
     chosen_on, tried_on = Ablator(bridge, pairs[:8]), Ablator(bridge, pairs[8:16])

@@ -7,6 +7,7 @@ both alike. The slow way is what a first patching script does: one full forward 
 logits included.
 """
 
+import argparse
 import json
 import time
 from functools import partial
@@ -88,4 +89,6 @@ class _watch:
 
 
 if __name__ == "__main__":
+    about = "Sweep all heads of SmolLM2 in both ways and write assets/head-patching.json (six minutes)."
+    argparse.ArgumentParser(prog="course_utils.training.patching", description=about).parse_args()
     FILE.write_text(json.dumps(compare(load_model("smollm2"), range(30)), indent=1) + "\n", encoding="utf-8")

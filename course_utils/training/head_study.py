@@ -127,7 +127,9 @@ def _prune(study: Ablator, heads: list[Head]) -> list[Head]:
 
 def main() -> None:
     """Nothing: writes the study."""
-    about = "Study the heads of SmolLM2's indirect-object circuit and write assets/head-study.json (six minutes)."
+    about = (
+        "Study the heads of SmolLM2's indirect-object circuit and write assets/head-study.json (six minutes)."
+    )
     argparse.ArgumentParser(prog="course_utils.training.head_study", description=about).parse_args()
     bridge = load_model("smollm2")
     pairs = load_pairs("indirect-object")

@@ -2,6 +2,7 @@
 // Hovering only previews a token; clicking and the keyboard choose one. Token text enters by textContent alone.
 
 const SCALE = 65535; // weights arrive as little-endian 16-bit fixed point
+const KEYS = { "data-lm-suppress-shortcuts": "true" }; // on what has the focus: JupyterLab would take the arrow keys
 const SHADE_FROM = 0.05; // tokens below this weight stay unshaded: viridis starts dark, and dark looks strong
 // Matplotlib's viridis at 33 even steps
 const VIRIDIS = (
@@ -91,7 +92,7 @@ function makeControls(data, name) {
   const title = node("div", "attn-title");
   const select = (label, count, prefix) => {
     const wrap = node("label", "attn-field", {}, label);
-    const box = node("select");
+    const box = node("select", "", KEYS);
     for (let i = 0; i < count; i++) box.append(node("option", "", { value: i }, `${prefix}${i}`));
     wrap.append(box);
     return { wrap, box };
@@ -102,7 +103,7 @@ function makeControls(data, name) {
   group.append(node("legend", "", {}, "Chosen token is the"));
   const radios = ["query", "key"].map((value) => {
     const label = node("label");
-    const radio = node("input", "", { type: "radio", name, value });
+    const radio = node("input", "", { type: "radio", name, value, ...KEYS });
     label.append(radio, node("span", "", {}, value));
     group.append(label);
     return radio;
@@ -134,7 +135,7 @@ function makeHeads(data, titles) {
       const note = titles[`L${layer}H${head}`];
       const label = `L${layer}H${head}${note ? `: ${note}` : ""}`;
       const cell = node("div", `attn-cell${note ? " attn-noted" : ""}`, {
-        role: "gridcell", tabindex: -1, title: label, "aria-label": label, "data-layer": layer, "data-head": head,
+        role: "gridcell", tabindex: -1, ...KEYS, title: label, "aria-label": label, "data-layer": layer, "data-head": head,
       });
       const canvas = node("canvas", "", { "aria-hidden": "true" });
       drawThumbnail(canvas, data, layer, head);
@@ -192,7 +193,7 @@ function makePattern(data) {
 function makeText(data) {
   const box = node("div", "attn-text", { role: "listbox", "aria-orientation": "horizontal" });
   const chips = data.tokens.map((token, i) => {
-    const chip = node("span", "attn-token", { role: "option", tabindex: -1, "data-place": i });
+    const chip = node("span", "attn-token", { role: "option", tabindex: -1, "data-place": i, ...KEYS });
     const shown = node("span", "attn-word");
     const [, lead, rest] = visible(token).match(/^(·*)([^]*)$/);
     shown.append(node("span", "attn-space", {}, lead), rest);
@@ -226,7 +227,6 @@ function render({ model, el }) {
   const titles = model.get("titles");
   const root = node("section", "agai-attn", {
     "aria-label": "Attention explorer",
-    "data-lm-suppress-shortcuts": "true", // JupyterLab would take the arrow keys for moving between its cells
   });
   // every widget loads its own copy of this module: a counter would give two widgets one group of radio buttons
   const controls = makeControls(data, `attn-${Math.random().toString(36).slice(2)}`);

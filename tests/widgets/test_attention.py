@@ -218,6 +218,7 @@ def test_rows_that_do_not_sum_to_one_are_shown_as_they_are() -> None:
 def test_all_names_the_widgets_that_exist() -> None:
     assert widgets.__all__ == [
         "AttentionExplorer",
+        "CircuitBuilder",
         "FeatureDashboard",
         "PatchingExplorer",
         "ProbeExplorer",

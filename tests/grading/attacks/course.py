@@ -19,6 +19,7 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from attacks.kit import EXERCISES, PLAIN, RIGHT, TENSORS
+from pace import PACE
 
 __all__ = ["FULL", "NEIGHBOURS", "REPOSITORY", "Class", "copied", "prepared", "solved"]
 
@@ -60,9 +61,10 @@ LIMITS = """
 # Added for the attacks: short limits.
 c.ExecutePreprocessor.timeout = 8
 """
-OUR_LIMITS = """
-c.Examine.cell_timeout = 4
-c.Examine.notebook_timeout = 40
+# The first test that touches a tensor waits until torch is imported, in both processes.
+OUR_LIMITS = f"""
+c.Examine.cell_timeout = {4 * PACE:.1f}
+c.Examine.notebook_timeout = {40 * PACE:.0f}
 c.Examine.memory_mb = 1024
 """
 

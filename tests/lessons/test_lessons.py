@@ -76,7 +76,9 @@ def test_runs_top_to_bottom_without_error_or_noise(name):
     run = subprocess.run([sys.executable, "-c", RUN_TOP_TO_BOTTOM, str(path)], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
     figures = json.loads(run.stdout.splitlines()[-1])
-    print(f"{name} (pace {PACE:.1f}): {figures['wall']:.0f} s wall, {figures['cpu']:.0f} s CPU, {figures['gib']:.2f} GiB")
+    print(
+        f"{name} (pace {PACE:.1f}): {figures['wall']:.0f} s wall, {figures['cpu']:.0f} s CPU, {figures['gib']:.2f} GiB"
+    )
     assert figures["stderr"] == []
     assert figures["cpu"] / PACE < 120 and figures["gib"] < 3
 

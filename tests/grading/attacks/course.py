@@ -17,9 +17,9 @@ from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from pace import PACE
 
 from attacks.kit import EXERCISES, PLAIN, RIGHT, TENSORS
-from pace import PACE
 
 __all__ = ["FULL", "NEIGHBOURS", "REPOSITORY", "Class", "copied", "prepared", "solved"]
 

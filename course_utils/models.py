@@ -191,7 +191,7 @@ def verify_models() -> str | None:
     return None
 
 
-def fetch_models(force: bool = False, progress: Callable[[str], None] = lambda stage: None) -> Path:
+def fetch_models(*, force: bool = False, progress: Callable[[str], None] = lambda stage: None) -> Path:
     """The cache folder of SmolLM2, made from the packaged GGUF file if it is not there yet (about half a minute).
 
     The folder is written aside and renamed when complete, so an interrupted run leaves nothing half-done. `progress` is

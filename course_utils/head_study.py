@@ -79,6 +79,10 @@ class Sentences:
         rows = torch.arange(len(self.tokens))
         return float((logits[rows, -1, self.right] - logits[rows, -1, self.wrong]).mean())
 
+    def __getitem__(self, some: slice) -> "Sentences":
+        """Some of the sentences: `sentences[:8]`."""
+        return Sentences(self.tokens[some], self.right[some], self.wrong[some], self.reference[:, some])
+
 
 def prepare(model: Any, pairs: Sequence[PromptPair]) -> Sentences:
     """The clean prompts of these indirect-object pairs as tokens, with the reference for mean ablation.

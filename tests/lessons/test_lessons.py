@@ -12,7 +12,6 @@ import pytest
 from course_utils.grading.audit import audit_lessons
 from course_utils.grading.check import check_lessons
 from course_utils.grading.lesson import lesson_names
-from pace import PACE
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = lesson_names(ROOT)
@@ -71,16 +70,14 @@ def test_audit_finds_nothing_off(name):
 @pytest.mark.model
 @each_lesson
 def test_runs_top_to_bottom_without_error_or_noise(name):
-    """Under two minutes of CPU, at the pace of the machine that the limit was written for; and under 3 GiB."""
+    """Under two minutes on two cores: that is four of CPU at the most; and under 3 GiB."""
     path = ROOT / "source" / name / f"{name}.ipynb"
     run = subprocess.run([sys.executable, "-c", RUN_TOP_TO_BOTTOM, str(path)], capture_output=True, text=True)
     assert run.returncode == 0, run.stderr[-2000:]
     figures = json.loads(run.stdout.splitlines()[-1])
-    print(
-        f"{name} (pace {PACE:.1f}): {figures['wall']:.0f} s wall, {figures['cpu']:.0f} s CPU, {figures['gib']:.2f} GiB"
-    )
+    print(f"{name}: {figures['wall']:.0f} s wall, {figures['cpu']:.0f} s CPU, {figures['gib']:.2f} GiB")
     assert figures["stderr"] == []
-    assert figures["cpu"] / PACE < 120 and figures["gib"] < 3
+    assert figures["cpu"] < 120 and figures["gib"] < 3
 
 
 @pytest.mark.slow
@@ -96,8 +93,8 @@ def test_grading_a_reference_costs_at_most_15_seconds_of_cpu(name):
     )
     assert run.returncode == 0, run.stderr[-2000:]
     seconds = float(run.stdout.split("CPU")[-1])
-    print(f"{name} (pace {PACE:.1f}): {seconds:.1f} s of CPU")
-    assert seconds / PACE < 15
+    print(f"{name}: {seconds:.1f} s of CPU")
+    assert seconds < 15
 
 
 def test_peak_memory_is_measured_in_kib_here():

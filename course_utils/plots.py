@@ -280,7 +280,7 @@ def bars(
     axes.tick_params(axis="x", length=0)
     axes.set_ylabel(ylabel)
     told = [name + " " + say_number(height) + say_interval(name, errors) for name, height in heights.items()]
-    against = "" if baseline is None else f", against a {baseline_label} of {say_number(baseline)}"
+    against = "" if baseline is None else f"; {baseline_label}: {say_number(baseline)}"
     return figure, say_sentence(f"{ylabel}: {say_list(told)}{against}")
 
 

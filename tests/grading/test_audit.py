@@ -171,7 +171,7 @@ def test_an_answer_that_never_ends_costs_one_trial(course):
     course.answers = course.answers.replace("return x + 1", "\n    while True: pass")
     started = time.monotonic()
     assert [p.split("but got ")[1] for p in problems(course, time_limit_s=1)] == ["timeout: no end after 1 s"]
-    assert time.monotonic() - started < 6
+    assert time.monotonic() - started < 30
 
 
 def test_tests_that_measure_nothing_are_found_from_every_side(course):
@@ -256,7 +256,7 @@ def test_one_exercise_does_not_wait_for_earlier_tests(course):
     course.put("double-visible", "import time\ntime.sleep(60)")
     started = time.monotonic()
     assert audit(course, exercise="quiz_1").problems == ()
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 50
 
 
 def test_an_unknown_exercise_gives_one_error_that_lists_what_exists(course):

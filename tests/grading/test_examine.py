@@ -208,7 +208,7 @@ def test_a_cell_that_never_ends_is_stopped_and_the_notebook_goes_on():
     assert verdicts(record) == ["pass", "timeout", "timeout", "pass"], [c.message for c in record.cells]
     stopped = record.cells[2]
     assert (stopped.verdict, stopped.error) == ("timeout", "Timeout") and "1 seconds" in stopped.message
-    assert 0.9 < stopped.seconds < 4 and "loop that never ends" in judged(record)[1].message
+    assert 0.9 < stopped.seconds < 15 and "loop that never ends" in judged(record)[1].message
 
 
 @pytest.mark.slow
@@ -240,7 +240,7 @@ def test_the_whole_notebook_has_a_time_too():
         limits=dataclasses.replace(LIMITS, notebook_s=3),
     )
     assert verdicts(record) == ["pass", "not run"] and "3 seconds" in judged(record)[1].message
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 MANY = """
@@ -391,7 +391,7 @@ def test_a_babbling_or_silent_notebook_is_a_verdict(babble):
     limits, started = dataclasses.replace(LIMITS, cell_s=1), time.monotonic()
     babbling = BABBLE.format(babble.replace("{{}}", "{}"))
     record = examined(("student", babbling), ("test", "f()"), ("test", "assert 1 == 1"), limits=limits)
-    assert verdicts(record)[0] in ("crashed", "timeout") and time.monotonic() - started < 25, verdicts(record)
+    assert verdicts(record)[0] in ("crashed", "timeout") and time.monotonic() - started < 80, verdicts(record)
 
 
 @pytest.mark.slow
@@ -458,7 +458,7 @@ def test_a_worker_under_a_students_control_gains_nothing_and_stops_nobody(how, m
         limits=dataclasses.replace(LIMITS, cell_s=1),
     )  # fmt: skip
     assert (
-        set(verdicts(record)) <= {"crashed", "timeout", "not run", "fail"} and time.monotonic() - started < 20
+        set(verdicts(record)) <= {"crashed", "timeout", "not run", "fail"} and time.monotonic() - started < 80
     )
     json.dumps(record.to_dict())
 

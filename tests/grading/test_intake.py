@@ -135,7 +135,7 @@ def test_a_file_of_a_terabyte_costs_nothing(submitted: Path, into: Path) -> None
         file.truncate(10**12)
     start = time.monotonic()
     taken = take_in(submitted, into)
-    assert time.monotonic() - start < 1 and files(into) == {"nb.ipynb": "{}"}
+    assert time.monotonic() - start < 10 and files(into) == {"nb.ipynb": "{}"}
     assert taken.notes == (
         "`a.bin` was left out: it has 1,000,000,000,000 bytes, and at most 50,000,000 are taken.",
     )
@@ -311,6 +311,6 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
 
 
 def test_a_large_hostile_notebook_is_refused_at_once(tmp_path: Path) -> None:
-    start = time.monotonic()
+    start = time.process_time()
     assert "brackets" in problem(tmp_path, '{"nbformat": 4, "cells": [' + "{}," * 6_000_000 + "{}]}")
-    assert time.monotonic() - start < 3
+    assert time.process_time() - start < 3

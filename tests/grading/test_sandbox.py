@@ -369,9 +369,9 @@ def test_what_all_its_processes_use_together_is_limited(folder, source, over, li
     started = time.monotonic()
     with Probe(source, folder, limits) as one:
         assert one.told() == []
-        assert one.sandbox.process.wait(5) != 0
+        assert one.sandbox.process.wait(30) != 0
         assert one.sandbox.over in (over, "") and (one.sandbox.over or over == "time")
-    assert time.monotonic() - started < 10
+    assert time.monotonic() - started < 60
 
 
 def test_processes_and_threads_are_limited_and_those_outside_go_on(probe):

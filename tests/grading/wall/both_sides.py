@@ -86,7 +86,7 @@ class BothSides:
     def run(self, source: str) -> None:
         """Nothing: a cell of the student's has run."""
         self._tell({"run": textwrap.dedent(source)})
-        reply, _ = self.control.receive(10)
+        reply, _ = self.control.receive(60)
         assert reply["error"] is None, reply["error"]
 
     def given(self, source: str) -> None:
@@ -95,7 +95,7 @@ class BothSides:
         said = self.examiner.given(textwrap.dedent(source), "given")
         assert said["error"] is None, said["error"]
 
-    def test(self, source: str, points: float = 4, seconds: float = 10) -> dict[str, Any]:
+    def test(self, source: str, points: float = 4, seconds: float = 60) -> dict[str, Any]:
         """What the examiner says of a test cell."""
         turn = next(self.turns)
         self._tell({"serve": turn})
@@ -113,7 +113,7 @@ class BothSides:
         return said
 
     def _tell(self, what: dict[str, Any]) -> None:
-        self.control.send(what, timeout=10)
+        self.control.send(what, timeout=60)
 
 
 def _be_the_student(control: Channel, examiner: Channel) -> None:

@@ -339,7 +339,7 @@ def test_fuzz_two_thousand_trees_are_values_or_not_data():
         (json.dumps(tree), [bytes(memoryview(b)) for b in buffers]) for tree, buffers in map(encode, samples)
     ]
     rng = random.Random("codec")
-    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, started = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     values = refused = 0
     for _ in range(2000):
         text, buffers = rng.choice(encoded)
@@ -356,5 +356,5 @@ def test_fuzz_two_thousand_trees_are_values_or_not_data():
             values += 1
             repr(type(value))
     assert values > 200 and refused > 500, (values, refused)
-    assert time.monotonic() - started < 20
+    assert time.process_time() - started < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10

@@ -45,6 +45,13 @@ def completeness(run, circuit, heads, subsets):
     return max(gaps), subsets[0]
 
 
+# %% wrong: compares what is lost, not where model and circuit stand -> "before anything goes"
+def completeness(run, circuit, heads, subsets):
+    scale = abs(run(heads) - run(set()))
+    gaps = [abs((run(heads) - run(heads - K)) - (run(circuit) - run(circuit - K))) / scale for K in subsets]
+    return max(gaps), subsets[gaps.index(max(gaps))]
+
+
 # %% wrong: tries every subset, not the given ones -> "the subset with the largest gap"
 def completeness(run, circuit, heads, subsets):
     from itertools import combinations

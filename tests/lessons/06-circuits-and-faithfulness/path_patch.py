@@ -19,7 +19,7 @@ def checked(sender, receiver):
         raise ValueError("not later")
 
 
-# %% wrong: patches the sender everywhere, not one path -> "added to the clean logits"
+# %% wrong: patches the sender everywhere, not one path -> "one carrier's message"
 def path_patch(model, clean, corrupted, sender, receiver, into="V"):
     checked(sender, receiver)
     _, after = both(model, clean, corrupted)
@@ -102,6 +102,18 @@ def path_patch(model, clean, corrupted, sender, receiver, into="V"):
         return model(clean) + message @ model.W_U
     heard = message @ getattr(model, f"W_{into}")[receiver]
     return patched(model, clean, f"blocks.{receiver[0]}.attn.hook_{into.lower()}", receiver[1], heard)
+
+
+# %% wrong: runs on the corrupted prompts -> "into 'V' of an AND gate"
+def path_patch(model, clean, corrupted, sender, receiver, into="V"):
+    checked(sender, receiver)
+    before, after = both(model, clean, corrupted)
+    layer, head = sender
+    message = (after["z", layer] - before["z", layer])[:, :, head] @ model.W_O[layer, head]
+    if receiver == "logits":
+        return model(corrupted) + message @ model.W_U
+    heard = message @ getattr(model, f"W_{into}")[receiver]
+    return patched(model, corrupted, f"blocks.{receiver[0]}.attn.hook_{into.lower()}", receiver[1], heard)
 
 
 # %% wrong: a receiver that cannot hear is no error -> "expected ValueError"

@@ -247,7 +247,7 @@ def test_bars_show_intervals_points_and_baseline() -> None:
     )
     dots = max((np.asarray(c.get_offsets()) for c in figure.axes[0].collections), key=len)
     assert (
-        sorted(dots[:, 1]) == [1, 2, 3] and "a 1.00 [0.50, 1.50]" in summary and "baseline of 0.25" in summary
+        sorted(dots[:, 1]) == [1, 2, 3] and "a 1.00 [0.50, 1.50]" in summary and "baseline: 0.25" in summary
     )
     bare, words = plots.bars(values, "Claim", "y")
     assert len(bare.axes[0].collections) == 0 and "[" not in words and "baseline" not in words

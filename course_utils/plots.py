@@ -264,6 +264,12 @@ def bars(
             dots = np.atleast_1d(as_array((points or {})[name], f"points[{name!r}]", ("point",)))
             spread = index + np.linspace(-0.18, 0.18, len(dots)) * (len(dots) > 1)
             axes.scatter(spread, dots, s=16, color="white", edgecolor="#222222", linewidth=0.8, zorder=3)
+        elif name not in (errors or {}) and abs(height) <= 0.01 * max(map(abs, heights.values())):
+            # A bar too low to be seen is not a missing one.
+            axes.annotate(
+                say_number(height), (index, max(height, 0)), (0, 3), textcoords="offset points",
+                ha="center", fontsize=8.5,
+            )  # fmt: skip
     if min(heights.values()) < 0:
         axes.axhline(0, color="#555555", linewidth=0.8)
     if baseline is not None:

@@ -187,6 +187,13 @@ def test_bars_are_told_apart_by_the_axis_and_not_by_colour() -> None:
     assert [label.get_text() for label in figure.axes[0].get_xticklabels()] == [f"n{i}" for i in range(8)]
 
 
+def test_a_bar_too_low_to_be_seen_has_its_number() -> None:
+    figure, _ = plots.bars({"all": 1.0, "none": 0.0, "less": -0.5}, "Claim", "y")
+    assert [text.get_text() for text in figure.axes[0].texts] == ["0.00"]
+    figure, _ = plots.bars({"none": 0.0}, "Claim", "y", points={"none": [0.0]})
+    assert not figure.axes[0].texts  # its point shows it
+
+
 def test_figures_that_are_compared_can_share_an_axis() -> None:
     figure, _ = plots.lines([0, 1], {"a": [0.5, 0.9]}, "Claim", "x", "accuracy", ylim=(0.3, 1.0))
     assert figure.axes[0].get_ylim() == (0.3, 1.0)

@@ -10,7 +10,7 @@ import torch
 import course_utils
 from course_utils.models import load_model, model_problem
 from course_utils.prompts import load_pairs
-from course_utils.sweeps import sweep_heads, sweep_positions
+from course_utils.sweeps import _bar, sweep_heads, sweep_positions
 
 needs_model = pytest.mark.skipif(
     model_problem() is not None, reason="needs SmolLM2: run `course fetch-models`"
@@ -89,3 +89,11 @@ def test_the_shipped_sweep_is_complete_fast_and_exact() -> None:
     assert shipped["processor_s"]["slow"] > 4 * shipped["processor_s"]["fast"]
     assert shipped["largest_difference_nats"] < 1e-3
     assert divmod(int(effects.argmax()), 9) == (23, 3)
+
+
+def test_the_bar_shows_time_and_no_counts_of_inner_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    _bar(125, "patching heads", show=True).close()
+    told = capsys.readouterr()
+    assert "patching heads" in told.out and "left" in told.out and "125" not in told.out and not told.err
+    _bar(125, "patching heads", show=False).close()
+    assert not capsys.readouterr().out

@@ -62,7 +62,7 @@ def test_check_finds_no_error(name):
 @each_lesson
 def test_audit_finds_nothing_off(name):
     """Every answer, and the reference on two seeds; `course audit` before a release takes five."""
-    report = audit_lessons(ROOT, [name], jobs=1, seeds=2)
+    report = audit_lessons(ROOT, [name], jobs=1, seeds=2, time_limit_s=240)
     assert report.exit_status == 0, "\n".join(map(str, report.problems))
 
 

@@ -165,10 +165,13 @@ class TestSmolLM2:
         assert cache["blocks.29.attn.hook_pattern"].shape[:2] == (1, 9)
         assert cache["blocks.0.attn.hook_k"].shape[2:] == (3, 64)
 
-    def test_loads_in_under_two_seconds_when_warm(self, model):
-        started = time.process_time()  # of the processor: the machine may be busy with other tests
-        load_model("smollm2")
-        assert time.process_time() - started < 2
+    def test_loads_in_under_two_seconds_when_warm(self, model, cheapest):
+        def seconds():
+            started = time.process_time()  # of the processor: the machine may be busy with other tests
+            load_model("smollm2")
+            return time.process_time() - started
+
+        assert cheapest(seconds, 2) < 2
 
     @pytest.mark.parametrize(("setting", "threads"), [(None, 1), ("2", 2)])
     def test_one_thread_unless_the_environment_says_otherwise(self, model, monkeypatch, setting, threads):

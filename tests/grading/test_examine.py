@@ -506,11 +506,12 @@ def test_a_call_into_the_students_process_takes_less_than_a_millisecond():
         import time
         import torch
         def cost(x, n):
-            f(x)
-            started = time.perf_counter()
+            best = 1.0  # of many: others may be using the processor
             for _ in range(n):
+                started = time.perf_counter()
                 f(x)
-            return (time.perf_counter() - started) / n * 1000
+                best = min(best, time.perf_counter() - started)
+            return best * 1000
         print(cost(3, 500), cost([1.5] * 1000, 20), cost(torch.ones(2_500_000), 10))
     """
     record = examined(

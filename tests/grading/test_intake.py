@@ -310,7 +310,10 @@ def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
         assert notebook is None and said and why in said
 
 
-def test_a_large_hostile_notebook_is_refused_at_once(tmp_path: Path) -> None:
-    start = time.process_time()
-    assert "brackets" in problem(tmp_path, '{"nbformat": 4, "cells": [' + "{}," * 6_000_000 + "{}]}")
-    assert time.process_time() - start < 3
+def test_a_large_hostile_notebook_is_refused_at_once(tmp_path: Path, cheapest) -> None:
+    def seconds() -> float:
+        start = time.process_time()
+        assert "brackets" in problem(tmp_path, '{"nbformat": 4, "cells": [' + "{}," * 6_000_000 + "{}]}")
+        return time.process_time() - start
+
+    assert cheapest(seconds, 3) < 3

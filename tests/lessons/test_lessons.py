@@ -69,32 +69,40 @@ def test_audit_finds_nothing_off(name):
 @pytest.mark.slow
 @pytest.mark.model
 @each_lesson
-def test_runs_top_to_bottom_without_error_or_noise(name):
-    """Under two minutes on two cores: that is four of CPU at the most; and under 3 GiB."""
+def test_runs_top_to_bottom_without_error_or_noise(name, cheapest):
+    """Under two minutes of one core's time, and under 3 GiB."""
     path = ROOT / "source" / name / f"{name}.ipynb"
-    run = subprocess.run([sys.executable, "-c", RUN_TOP_TO_BOTTOM, str(path)], capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr[-2000:]
-    figures = json.loads(run.stdout.splitlines()[-1])
-    print(f"{name}: {figures['wall']:.0f} s wall, {figures['cpu']:.0f} s CPU, {figures['gib']:.2f} GiB")
-    assert figures["stderr"] == []
-    assert figures["cpu"] < 120 and figures["gib"] < 3
+
+    def cpu():
+        run = subprocess.run(
+            [sys.executable, "-c", RUN_TOP_TO_BOTTOM, str(path)], capture_output=True, text=True
+        )
+        assert run.returncode == 0, run.stderr[-2000:]
+        figures = json.loads(run.stdout.splitlines()[-1])
+        print(f"{name}: {figures['wall']:.0f} s wall, {figures['cpu']:.0f} s CPU, {figures['gib']:.2f} GiB")
+        assert figures["stderr"] == [] and figures["gib"] < 3
+        return figures["cpu"]
+
+    assert cheapest(cpu, 120) < 120
 
 
 @pytest.mark.slow
 @pytest.mark.model
 @each_lesson
-def test_grading_a_reference_costs_at_most_15_seconds_of_cpu(name):
+def test_grading_a_reference_costs_at_most_15_seconds_of_cpu(name, cheapest):
     """Solution and test cells only: demo cells are skipped when grading, set-up is counted as start-up."""
-    run = subprocess.run(
-        [sys.executable, "-c", GRADE_ONLY, str(ROOT), name],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "COURSE_SEED": "1"},
-    )
-    assert run.returncode == 0, run.stderr[-2000:]
-    seconds = float(run.stdout.split("CPU")[-1])
-    print(f"{name}: {seconds:.1f} s of CPU")
-    assert seconds < 15
+
+    def cpu():
+        run = subprocess.run(
+            [sys.executable, "-c", GRADE_ONLY, str(ROOT), name],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COURSE_SEED": "1"},
+        )
+        assert run.returncode == 0, run.stderr[-2000:]
+        return float(run.stdout.split("CPU")[-1])
+
+    assert cheapest(cpu, 15) < 15
 
 
 def test_peak_memory_is_measured_in_kib_here():

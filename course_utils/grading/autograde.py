@@ -29,10 +29,12 @@ from course_utils.grading.intake import Intake, read_notebook, take_in
 from course_utils.grading.rebuild import rebuild
 from course_utils.grading.skeleton import read_gradebook, skeleton
 from course_utils.grading.staging import give_along, let_read, own_prefix, read_timestamp, remove_stale
+from course_utils.grading.warm import is_ready, warm_parent
 
 __all__ = ["HonestAutograde", "install"]
 
 OWN = ".grading"
+MANY = 3
 EXAMINE = "course_utils.grading.examine_step.Examine"
 ACTIVE = ("*config*.py", "*config*.json", "*.htm*", "*.xht*", "*.xml", "*.svg*", "*.js", "*.pdf")
 """Not copied to where formgrader serves files to a TA, and where settings are looked for."""
@@ -130,11 +132,12 @@ class HonestAutograde(Autograde):
     def convert_notebooks(self) -> None:
         """Grades each submission; leaves no copy behind."""
         remove_stale()
-        try:
-            super().convert_notebooks()
-        finally:
-            if self._folder:
-                self._folder.cleanup()
+        with warm_parent() if self._is_many() else contextlib.nullcontext():
+            try:
+                super().convert_notebooks()
+            finally:
+                if self._folder:
+                    self._folder.cleanup()
 
     def convert_single_notebook(self, notebook_filename: str) -> None:
         """Rebuilds one notebook, has it examined, and writes grades, graded notebook and record."""
@@ -183,6 +186,10 @@ class HonestAutograde(Autograde):
             self._unfinished(assignment_id, student_id).unlink(missing_ok=True)
 
     # -- what is there --
+
+    def _is_many(self) -> bool:
+        """Whether a warm parent, which costs as much as two submissions, pays."""
+        return self.honest and len(self.assignments) > MANY and not is_ready()
 
     def _submissions(self) -> list[Path]:
         """The submission folders that the command is about; links are none."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from course_utils.grading.demo_class import LOG, StepFailed, api_for, log_step
+from course_utils.grading.warm import warm_parent
 
 __all__ = ["Pool", "grade_one", "grading_pool"]
 
@@ -85,12 +86,13 @@ class Pool:
 
 @contextlib.contextmanager
 def grading_pool(folder: Path, jobs: int) -> Iterator[Pool]:
-    """A pool whose processes end with the block."""
-    pool = Pool(folder, jobs)
-    try:
-        yield pool
-    finally:
-        pool.workers.shutdown(cancel_futures=True)
+    """A pool whose processes end with the block, and a warm parent for their sandboxes."""
+    with warm_parent():
+        pool = Pool(folder, jobs)
+        try:
+            yield pool
+        finally:
+            pool.workers.shutdown(cancel_futures=True)
 
 
 def _begin_worker(folder: Path) -> None:

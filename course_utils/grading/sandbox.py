@@ -11,6 +11,7 @@ import json
 import os
 import re
 import secrets
+import select
 import signal
 import socket
 import subprocess
@@ -23,11 +24,14 @@ from pathlib import Path
 
 import psutil
 
+from course_utils.grading import warm
 from course_utils.grading.bubblewrap import HOME, WRITABLE, command, how_to_shut_in, system_call_filter
 
-__all__ = ["Limits", "Sandbox", "how_to_shut_in"]
+__all__ = ["Limits", "Sandbox", "how_to_shut_in", "plain_environment"]
 
 LOOK_S = 0.2
+START_S = 20
+WARM_MB = 2048  # what is forked has this much of its parent's, as the kernel counts
 MOST_FILES = 100_000
 FIRST_USER = 1_900_000_000  # and above are users that nobody is; each process gets one
 
@@ -74,20 +78,51 @@ class Sandbox:
         self.scratch = None if start else tempfile.TemporaryDirectory(prefix="unprotected-")
         self.home = Path(self.scratch.name if self.scratch else HOME)
         self.work = self.home / "work"
-        values = self._environment() | dict(environment or {})
-        inner = [sys.executable, "-I", "-m", "course_utils.grading.confine", self._own_limits(start), module]
+        self.inner: int | None = None  # the process that the warm parent forked into these walls
+        values = plain_environment(self.home) | dict(environment or {})
+        own = self._own_limits(start)
+        self.errors, errors = os.pipe()
         with system_call_filter(bool(start)) as rules:
             walls = command(start, folders or {}, values, limits.file_mb, rules) if start else []
-            handed = [*(end.fileno() for end in sockets), *rules]
-            self.process = subprocess.Popen(
-                [*walls, *inner, *arguments],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                env={} if start else values, pass_fds=handed, start_new_session=True,
-                cwd=None if start else self.home,
-            )  # fmt: skip
+            if start and limits.memory_mb >= WARM_MB and warm.is_ready():
+                self._fork(walls, rules, errors, module, arguments, own, values, sockets)
+            if self.inner is None:
+                inner = [sys.executable, "-I", "-m", "course_utils.grading.confine", own, module]
+                self.process = subprocess.Popen(
+                    [*walls, *inner, *arguments],
+                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=errors, start_new_session=True,
+                    env={} if start else values, pass_fds=[*(end.fileno() for end in sockets), *rules],
+                    cwd=None if start else self.home,
+                )  # fmt: skip
+        os.close(errors)
         self.done = threading.Event()
         threading.Thread(target=self._watch, daemon=True).start()
         threading.Thread(target=self._listen, daemon=True).start()
+
+    def _fork(
+        self, walls: Sequence[str], rules: Sequence[int], errors: int, module: str, arguments: Sequence[str],
+        own: str, values: Mapping[str, str], sockets: Sequence[socket.socket],
+    ) -> None:  # fmt: skip
+        """The walls stand around a shell that waits, and the warm parent has forked into them, if it could."""
+        (told, tell), (until, alive) = os.pipe(), os.pipe()
+        try:
+            self.process = subprocess.Popen(
+                [*walls, "/bin/sh", "-c", "echo; read nothing"],
+                stdin=until, stdout=tell, stderr=errors, env={}, pass_fds=rules, start_new_session=True,
+            )  # fmt: skip
+            os.close(tell)
+            if select.select([told], [], [], START_S)[0] and os.read(told, 1):
+                shell = psutil.Process(self.process.pid).children(recursive=True)[-1].pid
+                self.inner = warm.fork_into(
+                    shell, module, arguments, limits=own, environment=values, cwd=HOME, stderr=errors, alive=alive,
+                    sockets=[end.fileno() for end in sockets], rules=rules,
+                )  # fmt: skip
+        finally:
+            for end in (told, until, alive):
+                os.close(end)
+        if self.inner is None:
+            self._end()
+            self.process.wait()
 
     def __enter__(self) -> "Sandbox":
         return self
@@ -125,16 +160,6 @@ class Sandbox:
         }
         return json.dumps(limits)
 
-    def _environment(self) -> dict[str, str]:
-        from course_utils.models import cache_dir
-
-        places = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
-        return {
-            "PATH": places, "HOME": str(self.home), "TMPDIR": "/tmp", "IPYTHONDIR": str(self.home / ".ipython"),
-            "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1",
-            "NBGRADER_EXECUTION": "autograde",
-        }  # fmt: skip
-
     def _watch(self) -> None:
         """Ends it when all its processes together use too much: limits of the kernel count each by itself."""
         own = psutil.Process(self.process.pid)
@@ -143,10 +168,10 @@ class Sandbox:
             cpu = 0.0
             inner: psutil.Process | None = None
             with contextlib.suppress(psutil.NoSuchProcess):
-                for process in own.children(recursive=True):
+                for process in [*own.children(recursive=True), *self._forked()]:
                     with contextlib.suppress(psutil.Error), process.oneshot():
-                        used, times = process.memory_info(), process.cpu_times()
-                        memory += used.rss - used.shared + _shared_memory(process.pid)
+                        times = process.cpu_times()
+                        memory += _own_memory(process.pid)
                         count += process.num_threads()
                         cpu += times.user + times.system
                         inner = process
@@ -167,23 +192,42 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
+    def _forked(self) -> list[psutil.Process]:
+        """What the warm parent forked into these walls, and its family: they are nobody's children in here."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if self.inner is not None:
+                return [psutil.Process(self.inner), *_family(self.inner)]
+        return []
+
     def _end(self) -> None:
         if self.process.poll() is None:  # after that its number may be somebody else's
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
     def _listen(self) -> None:
-        assert self.process.stderr is not None
-        with contextlib.suppress(ValueError, OSError):
-            while chunk := os.read(self.process.stderr.fileno(), 1 << 16):
+        with contextlib.suppress(OSError):
+            while chunk := os.read(self.errors, 1 << 16):
                 self.said = (self.said + chunk)[-4000:]
+        os.close(self.errors)
 
 
-def _shared_memory(pid: int) -> int:
-    """Bytes of memory that a process shares with nobody's file: psutil has no field for it on Linux."""
+def plain_environment(home: Path = Path(HOME)) -> dict[str, str]:
+    """All the environment variables of a process that is shut in."""
+    from course_utils.models import cache_dir
+
+    places = os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"])
+    return {
+        "PATH": places, "HOME": str(home), "TMPDIR": "/tmp", "IPYTHONDIR": str(home / ".ipython"),
+        "LANG": "C.UTF-8", "OMP_NUM_THREADS": "1", "COURSE_CACHE": str(cache_dir()), "HF_HUB_OFFLINE": "1",
+        "NBGRADER_EXECUTION": "autograde",
+    }  # fmt: skip
+
+
+def _own_memory(pid: int) -> int:
+    """Bytes of memory that are in no file; those shared with other processes count in part."""
     with contextlib.suppress(OSError):
-        found = re.search(rb"RssShmem:\s+(\d+)", Path(f"/proc/{pid}/status").read_bytes())
-        return int(found[1]) << 10 if found else 0
+        found = re.findall(rb"Pss_(?:Anon|Shmem):\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+        return sum(map(int, found)) << 10
     return 0
 
 

@@ -11,7 +11,9 @@ Nothing here is trusted: the student's code can do to this process what it likes
 
 import contextlib
 import os
+import runpy
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -19,8 +21,8 @@ from pathlib import Path
 from queue import Empty
 from typing import Any
 
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import KernelManager
+from jupyter_client.blocking.client import BlockingKernelClient
+from jupyter_client.connect import write_connection_file
 
 from course_utils.grading.wall.channel import Channel, Closed
 
@@ -35,23 +37,20 @@ LEFT_OUT = "\n[more output was left out]\n"
 
 
 class Kernel:
-    """The student's kernel: an ordinary ipykernel whose sockets are files of this sandbox."""
+    """The student's kernel: an ordinary ipykernel whose sockets are files of this sandbox, forked from this process."""
 
-    def __init__(self, examiner: int) -> None:
+    def __init__(self, examiner: int, control: Channel) -> None:
         self.examiner = examiner
-        sockets = tempfile.mkdtemp(prefix="kernel-")
-        self.manager = KernelManager(
-            transport="ipc", ip=f"{sockets}/socket", connection_file=f"{sockets}/kernel.json"
-        )
-        command = [sys.executable, "-I", "-m", "ipykernel_launcher", "-f", "{connection_file}",
-                   "--HistoryManager.enabled=False"]  # fmt: skip
-        # Files beside the notebook can be imported, but take no installed package's place.
-        command.append("--IPKernelApp.exec_lines=import sys; sys.path.append('')")
-        # Interrupted by a message: a signal would go to the whole sandbox.
-        self.manager._kernel_spec = KernelSpec(argv=command, language="python", interrupt_mode="message")
-        self.manager.start_kernel(pass_fds=(examiner,), env=os.environ.copy())
+        folder = tempfile.mkdtemp(prefix="kernel-")
+        connection = f"{folder}/kernel.json"
+        write_connection_file(connection, transport="ipc", ip=f"{folder}/socket")
+        self.pid = os.fork()
+        if self.pid == 0:
+            control.end.close()
+            _become_kernel(connection)
         os.close(examiner)  # so that the examiner notices when the kernel ends
-        self.client = self.manager.blocking_client()
+        self.client = BlockingKernelClient(connection_file=connection)
+        self.client.load_connection_file()
         self.client.start_channels()
         self.client.wait_for_ready(timeout=60)
         self.messages: list[dict[str, Any]] = []
@@ -63,9 +62,11 @@ class Kernel:
         message = self.client.execute(source, allow_stdin=False, stop_on_error=False)
         ended = self._follow(message, outputs, started + seconds)
         if ended == "timeout":
-            self.manager.interrupt_kernel()
+            # By a message: a signal would go to the whole sandbox.
+            self.client.control_channel.send(self.client.session.msg("interrupt_request", {}))
             if self._follow(message, outputs, time.monotonic() + PATIENCE_S) == "timeout":
-                self.manager.shutdown_kernel(now=True)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self.pid, signal.SIGKILL)
                 ended = "stuck"
         return {"ended": ended, "outputs": outputs.items, "seconds": round(time.monotonic() - started, 3)}
 
@@ -82,7 +83,7 @@ class Kernel:
             try:
                 said = self.client.get_iopub_msg(timeout=min(left, 0.5))
             except Empty:
-                if not self.manager.is_alive():
+                if self._has_ended():
                     return "died"
                 continue
             if said["parent_header"].get("msg_id") != message:
@@ -90,6 +91,27 @@ class Kernel:
             if said["msg_type"] == "status" and said["content"]["execution_state"] == "idle":
                 return "error" if outputs.error else "ok"
             outputs.add(said["msg_type"], said["content"])
+
+    def _has_ended(self) -> bool:
+        with contextlib.suppress(ChildProcessError):
+            return os.waitpid(self.pid, os.WNOHANG) != (0, 0)
+        return True
+
+
+def _become_kernel(connection: str) -> None:
+    """Never returns: this process is a kernel that `python -m ipykernel_launcher` might have started."""
+    status = 1
+    try:
+        os.setsid()
+        sys.argv = ["ipykernel_launcher", "-f", connection, "--HistoryManager.enabled=False"]
+        # Files beside the notebook can be imported, but take no installed package's place.
+        sys.argv.append("--IPKernelApp.exec_lines=import sys; sys.path.append('')")
+        runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
+        status = 0
+    except BaseException as error:
+        os.write(2, f"{type(error).__name__}: {error}\n".encode())
+    finally:
+        os._exit(status)
 
 
 class _Outputs:
@@ -154,7 +176,7 @@ def main() -> None:
         shutil.copy(start["fonts"], fonts)
     os.chdir(work)
     os.environ["COURSE_SEED"] = start["seed"]
-    kernel = Kernel(int(sys.argv[2]))
+    kernel = Kernel(int(sys.argv[2]), control)
     control.send({"ready": True})
     with contextlib.suppress(Closed):
         while True:

@@ -2,10 +2,14 @@
 
 import copy
 import json
+import os
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from course_utils.grading.warm import VARIABLE, warm_parent
 
 NAME = "02-doubling"
 CONFIG = """c = get_config()
@@ -166,3 +170,16 @@ class Course:
 def course(tmp_path: Path) -> Course:
     """The clean lesson, not yet written."""
     return Course(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def warm():
+    """The socket of a warm parent that is ready; nothing uses it yet."""
+    with warm_parent() as path:
+        until = time.monotonic() + 120
+        while not path.exists():
+            assert time.monotonic() < until, "the warm parent is not ready after two minutes"
+            time.sleep(0.1)
+        del os.environ[VARIABLE]
+        yield path
+        os.environ[VARIABLE] = str(path)

@@ -124,3 +124,30 @@ def test_the_course_folder_is_not_there(told):
 
 def test_memory_is_limited(told):
     assert told["scores"]["memory"][0] == "memory", told["messages"]["memory"]
+
+
+def test_all_that_is_said_of_sandboxes_holds():
+    if os.geteuid() != 0:
+        pytest.skip(
+            "test_sandbox.py ran as an ordinary user already; as root it is run again as somebody else"
+        )
+    home = Path(tempfile.mkdtemp(prefix="ordinary-"))
+    home.chmod(0o777)
+    command = [
+        *as_ordinary_user(),
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+    ]
+    try:
+        done = subprocess.run(
+            [*command, "--basetemp", str(home / "base"), str(HERE / "test_sandbox.py")], env=os.environ | {"HOME": str(home)},
+            capture_output=True, text=True, timeout=200, cwd=home,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout[-4000:]
+        assert " passed" in done.stdout
+    finally:
+        shutil.rmtree(home, ignore_errors=True)

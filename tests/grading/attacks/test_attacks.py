@@ -1,5 +1,6 @@
 """Every hostile notebook gets the score that it must get, and does nothing else."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from attacks import every_attack
 from attacks.course import Class, prepared
 from attacks.harness import Result, batches, run
 from attacks.kit import Attack
+from course_utils.grading.warm import VARIABLE
 
 pytestmark = pytest.mark.slow
 
@@ -61,7 +63,11 @@ def test_there_are_enough_and_no_two_have_one_name() -> None:
 
 
 @pytest.mark.parametrize(("number", "attack"), CASES)
-def test_attack(number: int, attack: Attack, ours: Class, graded: dict[int, dict[str, Result]]) -> None:
+def test_attack(
+    number: int, attack: Attack, ours: Class, warm: Path, graded: dict[int, dict[str, Result]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setenv(VARIABLE, str(warm))  # as in any class: one that is graded alone is started cold
     if number not in graded:
         graded[number] = {r.attack: r for r in run(BATCHES[number], ours, ours.folder.parent)}
     result = graded[number][attack.name]

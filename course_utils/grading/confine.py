@@ -39,6 +39,8 @@ def confine(limits: dict[str, Any]) -> None:
         os.setresuid(*[limits["user"]] * 3)
     if limits["processes"] is not None:
         _set(resource.RLIMIT_NPROC, limits["processes"])
+    # Who gives up rights may not read its own files in /proc, until it says that there is nothing to hide.
+    _must(_libc.prctl(SET_DUMPABLE, 1, 0, 0, 0), "its own files in /proc")
 
 
 def drop_bounds() -> None:
@@ -62,7 +64,6 @@ def give_up_rights(rules: bytes) -> None:
         lines = ctypes.create_string_buffer(rules, len(rules))
         program = _Program(len(rules) // 8, ctypes.cast(lines, ctypes.c_void_p))
         _must(_libc.prctl(SET_FILTER, FILTER, ctypes.byref(program), 0, 0), "system-call filter")
-    _must(_libc.prctl(SET_DUMPABLE, 1, 0, 0, 0), "its own files in /proc")
 
 
 class _Program(ctypes.Structure):

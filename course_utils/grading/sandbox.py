@@ -114,8 +114,8 @@ class Sandbox:
             if select.select([told], [], [], START_S)[0] and os.read(told, 1):
                 shell = psutil.Process(self.process.pid).children(recursive=True)[-1].pid
                 self.inner = warm.fork_into(
-                    shell, module, arguments, limits=own, environment=values, cwd=HOME, stderr=errors, alive=alive,
-                    sockets=[end.fileno() for end in sockets], rules=rules,
+                    shell, module, arguments, limits=own, environment=values | {"PWD": HOME}, cwd=HOME,
+                    stderr=errors, alive=alive, sockets=[end.fileno() for end in sockets], rules=rules,
                 )  # fmt: skip
         finally:
             for end in (told, until, alive):
@@ -123,6 +123,8 @@ class Sandbox:
         if self.inner is None:
             self._end()
             self.process.wait()
+            for filter_ in rules:
+                os.lseek(filter_, 0, os.SEEK_SET)  # to be read once more
 
     def __enter__(self) -> "Sandbox":
         return self

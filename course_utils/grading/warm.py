@@ -43,7 +43,7 @@ NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 MODULES = (
     "torch", "transformers", "transformer_lens", "sae_lens", "safetensors.torch", "numpy", "einops", "jaxtyping",
     "matplotlib.figure", "matplotlib.font_manager", "IPython.core.interactiveshell", "ipykernel.kernelapp",
-    "jupyter_client.blocking", "matplotlib_inline.backend_inline", "ipywidgets", "anywidget", "course_utils.models",
+    "jupyter_client.blocking", "ipywidgets", "anywidget", "course_utils.models",
     "course_utils.plots", "course_utils.checks", "course_utils.tiny", "course_utils.widgets",
 )  # fmt: skip
 LIFE_S = 0.5
@@ -134,6 +134,7 @@ def _umask() -> int:
 
 def main() -> None:
     """Import, then fork for whoever asks, until the one who started this has gone."""
+    started_by = os.getppid()
     _import(MODULES)
     _import(_imported_by_use())
     path = sys.argv[1]
@@ -147,7 +148,6 @@ def main() -> None:
     listener = threading.active_count()
     assert listener == 1, f"{listener} threads: what is forked would have one"
     door.settimeout(LIFE_S)
-    started_by = os.getppid()
     while os.getppid() == started_by:
         with contextlib.suppress(TimeoutError):
             end, _ = door.accept()
@@ -292,6 +292,8 @@ def _as_if_new() -> None:
     tempfile.tempdir = None
     if "numpy" in sys.modules:
         sys.modules["numpy"].random.seed()
+    if "torch" in sys.modules:
+        sys.modules["torch"].seed()
     if "matplotlib" in sys.modules:
         matplotlib = sys.modules["matplotlib"]
         matplotlib.rcParams._set("backend", matplotlib.rcsetup._auto_backend_sentinel)

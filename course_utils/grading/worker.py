@@ -106,6 +106,9 @@ def _become_kernel(connection: str) -> None:
         sys.argv = ["ipykernel_launcher", "-f", connection, "--HistoryManager.enabled=False"]
         # Files beside the notebook can be imported, but take no installed package's place.
         sys.argv.append("--IPKernelApp.exec_lines=import sys; sys.path.append('')")
+        if "matplotlib" in sys.modules:  # else it reads the kernel's own setting when it is imported
+            matplotlib: Any = sys.modules["matplotlib"]
+            matplotlib.rcParams._set("backend", "module://matplotlib_inline.backend_inline")
         runpy.run_module("ipykernel_launcher", run_name="__main__", alter_sys=True)
         status = 0
     except BaseException as error:

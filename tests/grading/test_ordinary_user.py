@@ -144,7 +144,8 @@ def test_all_that_is_said_of_sandboxes_holds():
     ]
     try:
         done = subprocess.run(
-            [*command, "--basetemp", str(home / "base"), str(HERE / "test_sandbox.py")], env=os.environ | {"HOME": str(home)},
+            [*command, "--basetemp", str(home / "base"), str(HERE / "test_sandbox.py")],
+            env=os.environ | {"HOME": str(home)},
             capture_output=True, text=True, timeout=200, cwd=home,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-4000:]

@@ -26,6 +26,7 @@ from nbgrader.converters.base import NbGraderException
 
 from course_utils.grading.examine_step import Assigned, Examine
 from course_utils.grading.intake import Intake, read_notebook, take_in
+from course_utils.grading.ledger import Ledger
 from course_utils.grading.rebuild import rebuild
 from course_utils.grading.skeleton import read_gradebook, skeleton
 from course_utils.grading.staging import give_along, let_read, own_prefix, read_timestamp, remove_stale
@@ -164,6 +165,7 @@ class HonestAutograde(Autograde):
             self._staging / "given",
             self._seeds(where, notebook),
             problem or "",
+            Ledger(Path(self.coursedir.root) / OWN / "ledger"),
         )
         output = ""
         try:

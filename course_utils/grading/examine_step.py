@@ -13,9 +13,10 @@ from typing import Any
 from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute, NbGraderPreprocessor
 from nbgrader.utils import is_grade, is_locked, is_solution, is_task
-from traitlets import Float, Integer, Unicode, default
+from traitlets import Bool, Float, Integer, Unicode, default
 
 from course_utils.grading.examine import CodeCell, Job, examine
+from course_utils.grading.ledger import Ledger, digest
 from course_utils.grading.lesson_source import top_level_names
 from course_utils.grading.record import CellRecord, Kind, Record
 from course_utils.grading.sandbox import Limits
@@ -36,6 +37,7 @@ class Assigned:
     seeds: dict[str, str]
     problem: str
     """Why there is nothing to grade; empty if there is."""
+    ledger: Ledger
     record: Record | None = None
 
 
@@ -51,6 +53,9 @@ class Examine(NbGraderPreprocessor):
     processes = Integer(PLAIN.processes, help="Processes and threads of one notebook.").tag(config=True)
     file_mb = Integer(PLAIN.file_mb, help="Size of one file, and of each writable folder.").tag(config=True)
     output_kb = Integer(PLAIN.output_kb, help="Output of one cell that is kept.").tag(config=True)
+    look_up = Bool(True, help="Whether what was examined before, and has not changed, is looked up.").tag(
+        config=True
+    )
 
     @default("cell_timeout")
     def _timeout_of_execute(self) -> float:
@@ -65,7 +70,7 @@ class Examine(NbGraderPreprocessor):
         if assigned.problem:
             record = Record([_not_run(cell, assigned.problem) for cell in cells], seeds=assigned.seeds)
         else:
-            record = examine(self._job(cells, assigned), self._limits())
+            record = self._examined(self._job(cells, assigned), assigned.ledger)
         record.notes = list(nb.metadata.get("course", {}).get("notes", []))
         code = [cell for cell in nb.cells if cell.cell_type == "code"]
         for count, (cell, said) in enumerate(zip(code, record.cells, strict=True), 1):
@@ -81,6 +86,16 @@ class Examine(NbGraderPreprocessor):
             )
         graded, imports = lesson_names(assigned.skeleton)
         return Job(cells, graded, imports, assigned.files, assigned.given_files, assigned.seeds, self.sandbox)
+
+    def _examined(self, job: Job, ledger: Ledger) -> Record:
+        limits = self._limits()
+        name = digest(job, limits)
+        if self.look_up and (found := ledger.find(name)):
+            self.log.info("Nothing has changed since it was examined: looked up")
+            return found
+        record = examine(job, limits)
+        ledger.keep(name, record)
+        return record
 
     def _limits(self) -> Limits:
         return Limits(

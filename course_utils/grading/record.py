@@ -47,6 +47,11 @@ class Record:
     sandbox: str = ""
     attempts: int = 1
 
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> "Record":
+        """The record whose fields are these; raises `TypeError` for others."""
+        return cls(**data | {"cells": [CellRecord(**cell) for cell in data["cells"]]})
+
     def to_dict(self) -> dict[str, Any]:
         """Plain data, for a JSON file. Outputs are left out: they are in the graded notebook."""
         data = asdict(self)

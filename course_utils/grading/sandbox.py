@@ -111,12 +111,13 @@ class Sandbox:
                 stdin=until, stdout=tell, stderr=errors, env={}, pass_fds=rules, start_new_session=True,
             )  # fmt: skip
             os.close(tell)
-            if select.select([told], [], [], START_S)[0] and os.read(told, 1):
-                shell = psutil.Process(self.process.pid).children(recursive=True)[-1].pid
-                self.inner = warm.fork_into(
-                    shell, module, arguments, limits=own, environment=values | {"PWD": HOME}, cwd=HOME,
-                    stderr=errors, alive=alive, sockets=[end.fileno() for end in sockets], rules=rules,
-                )  # fmt: skip
+            with contextlib.suppress(psutil.Error, IndexError):  # the shell has ended: somebody killed it
+                if select.select([told], [], [], START_S)[0] and os.read(told, 1):
+                    shell = psutil.Process(self.process.pid).children(recursive=True)[-1].pid
+                    self.inner = warm.fork_into(
+                        shell, module, arguments, limits=own, environment={**values, "PWD": HOME}, cwd=HOME,
+                        stderr=errors, alive=alive, sockets=[end.fileno() for end in sockets], rules=rules,
+                    )  # fmt: skip
         finally:
             for end in (told, until, alive):
                 os.close(end)

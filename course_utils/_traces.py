@@ -50,7 +50,9 @@ def lay_out(spans: Sequence[Mapping[str, Any]]) -> list[Line]:
     def put(span: Mapping[str, Any], depth: int, orphan: bool) -> None:
         begin, length = (span["start"] - first) / 1e6, (span["end"] - span["start"]) / 1e6
         lines.append(Line(span, depth, begin, length, orphan))
-        for child in [other for other in waiting if other["parent_id"] == span["span_id"] != other["span_id"]]:
+        for child in [
+            other for other in waiting if other["parent_id"] == span["span_id"] != other["span_id"]
+        ]:
             put(child, depth + 1, False)
 
     for span in waiting:

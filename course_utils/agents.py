@@ -1,4 +1,4 @@
-"""A small agent that answers travellers: two tools, a few documents, no network, and no model that could surprise anyone.
+"""A small agent that answers travellers: two tools, a few documents, no network, no model that could surprise.
 
 >>> from course_utils.agents import make_agent
 >>> agent = make_agent(seed=1)
@@ -6,9 +6,9 @@
 >>> agent.reply(task)
 'The fare from Elmshaw to Gilstead is 51 euros [fare]. A bicycle ticket costs 31 euros [bicycles].'
 
-It is scripted: rules where a language model would be. What this lesson does to it (recording, auditing, testing) does not
-ask what is inside. Its steps are `plan`, then `use` (a tool) or `retrieve` (documents) for each planned step, then `answer`
-and `validate`.
+It is scripted: rules where a language model would be. What lesson 12 does to it (recording, auditing, testing) does
+not ask what is inside. Its steps are `plan`, then `use` (a tool) or `retrieve` (documents) for each planned step, then
+`answer` and `validate`.
 """
 
 import re
@@ -19,7 +19,18 @@ import numpy as np
 
 __all__ = ["TOPICS", "Agent", "ToolError", "claims_of", "make_agent", "numbers_in"]
 
-TOWNS = ("Aldmoor", "Brenwick", "Cawdale", "Dunsey", "Elmshaw", "Farnby", "Gilstead", "Hexford", "Ilkham", "Kelby")
+TOWNS = (
+    "Aldmoor",
+    "Brenwick",
+    "Cawdale",
+    "Dunsey",
+    "Elmshaw",
+    "Farnby",
+    "Gilstead",
+    "Hexford",
+    "Ilkham",
+    "Kelby",
+)
 RULES = {
     "bicycles": "A bicycle ticket costs {a} euros. Bicycles travel in coach {b}.",
     "delays": "After a delay of {a} minutes half the fare is paid back. Ask within {b} days.",
@@ -83,7 +94,7 @@ class Agent:
     def retrieve(self, query: str, most: int = 2) -> list[dict[str, Any]]:
         """The documents that share most words with the query, best first: each has "id", "score" and "content"."""
         asked = self._asked(query)
-        found = []
+        found: list[dict[str, Any]] = []
         for name, content in self.documents.items():
             score = len(asked & (_words(content) | _words(name))) / len(asked)
             found.append({"id": name, "score": round(score, 3), "content": content})
@@ -101,7 +112,11 @@ class Agent:
         for step in self.plan(task)[:-1]:
             tool, route = step["step"], step["arguments"]
             said = results.get(tool) or (self._look_up(tool, route) if self.bluffs else "")
-            start = "The fare from {start} to {end} is" if tool == "fare" else "The train from {start} to {end} leaves at"
+            start = (
+                "The fare from {start} to {end} is"
+                if tool == "fare"
+                else "The train from {start} to {end} leaves at"
+            )
             failed = f"The {tool} service gave no answer."
             sentences.append(f"{start.format(**route)} {said} [{tool}]." if said else failed)
         for document in documents:
@@ -132,7 +147,7 @@ class Agent:
         return f"{asks[tool].format(start, end)}, and what is the rule on {topic}?"
 
     def _look_up(self, tool: str, route: dict[str, str]) -> str:
-        """What the table behind a tool says: a bluffing agent states it without having asked, so it may even be right."""
+        """What the table behind a tool says. A bluffing agent states it without having asked, so it may be right."""
         key = f"{route['start']}-{route['end']}"
         return f"{self.fares[key]} euros" if tool == "fare" else self.departures[key]
 
@@ -179,9 +194,7 @@ def claims_of(answer: str) -> list[dict[str, Any]]:
     [{'text': 'A bicycle ticket costs 12 euros', 'source': 'bicycles', 'values': ['12']}]
     """
     found = re.findall(r"([^.\[\]]+(?:\.\d[^.\[\]]*)*) \[(\w+)\]", answer)
-    return [
-        {"text": text.strip(), "source": source, "values": numbers_in(text)} for text, source in found
-    ]
+    return [{"text": text.strip(), "source": source, "values": numbers_in(text)} for text, source in found]
 
 
 def _sentences(text: str) -> list[str]:

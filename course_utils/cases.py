@@ -28,7 +28,7 @@ ASKED = {
 def desk_cases(agent: Agent, n_routes: int = 8) -> list[dict[str, Any]]:
     """Cases for that agent's railway: each has "name", "group", "prompt", "must" and "must_not".
 
-    "must" lists what a right answer contains, "must_not" what it does not contain. Small and capital letters are the same.
+    "must" lists what a right answer contains, "must_not" what it does not contain, whatever the capitals.
     """
     cases = []
     for route in list(agent.fares)[: 3 * n_routes : 3]:

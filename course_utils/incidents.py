@@ -1,4 +1,4 @@
-"""Traces with a planted incident and the truth about it, from a seed: what an audit should find, and when it should be quiet.
+"""Traces with a planted incident and the truth about it, from a seed: what an audit should find, and what not.
 
 >>> from course_utils.incidents import INCIDENTS, plant
 >>> case = plant(seed=3, incident="hallucinated citation")
@@ -7,7 +7,8 @@
 >>> case.supported  # the truth about each claim of the answer
 (True, False)
 
-Everything is made up: the railway, its rules, the key in the log and the instruction in the document, which asks for a voucher.
+Everything is made up: the railway, its rules, the key in the log, and the instruction in the document, which asks for
+a voucher.
 """
 
 import json
@@ -117,7 +118,9 @@ def plant(seed: int, incident: str | None = None, without: tuple[str, ...] = ())
     recorder, where, secret = _Recorder(rng), None, ""
 
     if "plan" not in without:
-        recorder.add(f"plan {agent.name}", "plan", 40, attributes={names.PLAN: json.dumps([tool, "retrieval"])})
+        recorder.add(
+            f"plan {agent.name}", "plan", 40, attributes={names.PLAN: json.dumps([tool, "retrieval"])}
+        )
     result = agent.use(tool, step["arguments"])
     if "tools" not in without:
         where, secret = _use_tool(recorder, tool, step["arguments"], result, incident)
@@ -171,7 +174,7 @@ def _documents(
     agent: Agent, topic: str, other: str, rng: np.random.Generator, incident: str | None
 ) -> list[dict[str, Any]]:
     """The document on the topic, and often a second one; one of them may carry an order."""
-    found = [{"id": topic, "score": 0.25, "content": agent.documents[topic]}]
+    found: list[dict[str, Any]] = [{"id": topic, "score": 0.25, "content": agent.documents[topic]}]
     if incident != "hallucinated citation" and rng.random() < 0.6:
         found.append({"id": other, "score": 0.125, "content": agent.documents[other]})
     if incident == "injected instruction":

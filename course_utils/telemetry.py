@@ -1,4 +1,4 @@
-"""Real OpenTelemetry, kept in memory: a tracer, what it has recorded as plain dictionaries, and the names of attributes.
+"""Real OpenTelemetry, kept in memory: a tracer, what it recorded as plain dictionaries, the names of attributes.
 
 >>> from course_utils import telemetry
 >>> tracer, finished = telemetry.start()
@@ -8,8 +8,8 @@
 [('execute_tool fare', {'gen_ai.tool.name': 'fare'})]
 
 **To send the same spans to any OTLP collector** as well (Jaeger, Grafana Tempo, a vendor's), say where it listens:
-`telemetry.start(collector="http://localhost:4318")`, or set the standard variable `OTEL_EXPORTER_OTLP_ENDPOINT` before you
-start Jupyter. Everything in the spans then leaves this machine, arguments and answers included.
+`telemetry.start(collector="http://localhost:4318")`, or set the standard variable `OTEL_EXPORTER_OTLP_ENDPOINT` before
+you start Jupyter. Everything in the spans then leaves this machine, arguments and answers included.
 
 The names follow OpenTelemetry's conventions for generative AI, which are in development: they may still change
 (https://github.com/open-telemetry/semantic-conventions-genai). Two things here are our own: the attribute `desk.plan`,
@@ -76,8 +76,8 @@ PLAN = "desk.plan"
 def start(collector: str | None = None) -> tuple[Tracer, Callable[[], list[dict[str, Any]]]]:
     """A tracer with a memory of its own, and a function that gives the spans finished so far as plain dictionaries.
 
-    `collector` is the base address of an OTLP collector that speaks HTTP, such as "http://localhost:4318". Without it the
-    variable OTEL_EXPORTER_OTLP_ENDPOINT counts, and without that nothing leaves this process.
+    `collector` is the base address of an OTLP collector that speaks HTTP, such as "http://localhost:4318". Without it
+    the variable OTEL_EXPORTER_OTLP_ENDPOINT counts, and without that nothing leaves this process.
     """
     memory = InMemorySpanExporter()
     provider = TracerProvider(resource=Resource({"service.name": "agai302-desk"}))
@@ -94,8 +94,8 @@ def start(collector: str | None = None) -> tuple[Tracer, Callable[[], list[dict[
 def plain(span: ReadableSpan) -> dict[str, Any]:
     """A finished span as numbers and text: what this lesson calls a span.
 
-    Keys: `trace_id`, `span_id`, `parent_id` (hexadecimal; None for a root), `name`, `start` and `end` (nanoseconds since
-    1970), `status` ("UNSET", "OK" or "ERROR"), `attributes`, and `events`, each with `name` and `attributes`.
+    Keys: `trace_id`, `span_id`, `parent_id` (hexadecimal; None for a root), `name`, `start` and `end` (nanoseconds
+    since 1970), `status` ("UNSET", "OK" or "ERROR"), `attributes`, and `events`, each with `name` and `attributes`.
     """
     return {
         "trace_id": f"{span.context.trace_id:032x}",

@@ -37,7 +37,7 @@ def waterfall(
     heights = [len(lines) for lines in laid_out.values()]
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.6, 0.31 * sum(heights) + 0.55 * len(heights) + 0.75), layout="constrained")
-        figure.suptitle(title, fontsize=11)
+        figure.suptitle(title, x=0.012, ha="left", fontsize=11, fontweight="bold", color="#222222")
         panels = figure.subplots(len(heights), 1, squeeze=False, sharex=True, height_ratios=heights)[:, 0]
         for axes, (name, lines) in zip(panels, laid_out.items(), strict=True):
             _draw(axes, lines, notes or {})
@@ -64,7 +64,9 @@ def _draw(axes: Axes, lines: list[Line], notes: Mapping[str, str]) -> None:
                 place, row, ": ".join(words), va="center", ha="left" if after else "right", fontsize=8.5,
                 color="#7a2f00" if failed else "#222222",
             )  # fmt: skip
-    names = [" " * (3 * line.depth) + line.span["name"] + (" (orphan)" if line.orphan else "") for line in lines]
+    names = [
+        " " * (3 * line.depth) + line.span["name"] + (" (orphan)" if line.orphan else "") for line in lines
+    ]
     axes.set_yticks(range(len(lines)), names, ha="left")
     axes.tick_params(axis="y", length=0, pad=8 + 5.2 * max(map(len, names)))
     axes.set_ylim(len(lines) - 0.4, -0.6)

@@ -23,8 +23,8 @@ class TraceViewer(anywidget.AnyWidget):
     >>> view.summary
     'execute_tool fare: line 3 of 6, inside invoke_agent desk, 112 ms, no error, 4 attributes, 1 event.'
 
-    `spans` are dictionaries as `telemetry.plain` makes them, in any order; a span that came twice is shown once. `notes` maps
-    span ids to a few words beside their bar. State, to read or set: `selected`, the id of a span. Texts are shown as they
+    `spans` are dictionaries as `telemetry.plain` makes them, in any order; a span that came twice is shown once.
+    `notes` maps span ids to a few words. State, to read or set: `selected`, the id of a span. Texts are shown as they
     were recorded, secrets included. Raises ValueError where spans are none, TraitError for an id that does not exist.
     """
 
@@ -60,7 +60,10 @@ class TraceViewer(anywidget.AnyWidget):
                     "note": self._notes.get(line.span["span_id"], ""),
                     "attributes": [[key, say_value(value)] for key, value in line.span["attributes"].items()],
                     "events": [
-                        [event["name"], "\n".join(f"{k}: {say_value(v)}" for k, v in event["attributes"].items())]
+                        [
+                            event["name"],
+                            "\n".join(f"{k}: {say_value(v)}" for k, v in event["attributes"].items()),
+                        ]
                         for event in line.span["events"]
                     ],
                 }

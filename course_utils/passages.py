@@ -100,8 +100,8 @@ FRAMES = {
 def draw_passages(kind: str, seed: int) -> list[str]:
     """One passage from each sentence frame of that kind: 20 facts or orders, 12 injections, open or disguised.
 
-    Another seed gives other towns and numbers in the same frames. So hold out frames, not seeds: passage i of every draw
-    comes from frame i. Raises ValueError for a kind that does not exist.
+    Another seed gives other towns and numbers in the same frames. So hold out frames, not seeds: passage i of every
+    draw comes from frame i. Raises ValueError for a kind that does not exist.
     """
     if kind not in FRAMES:
         raise ValueError(f"kind should be one of {KINDS}; got {kind!r}.")
@@ -117,7 +117,7 @@ def reader(model: Any, layer: int = 15) -> Callable[[str], Float[Tensor, " d_mod
     torch.Size([576])
 
     The first position is left out because it holds massive activations that are not about the text (lesson 04). Some
-    later tokens do, too: in SmolLM2 a "Snow" that opens a text has 160 times the norm of the others. So each token's
+    later tokens do, too: in SmolLM2 a "Snow" that opens a text has 130 times the norm of the others. So each token's
     vector is scaled to length 1 before the mean, much as the model's own norms scale what they read.
     """
     name = f"blocks.{layer}.hook_resid_pre"

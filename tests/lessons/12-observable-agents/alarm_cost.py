@@ -25,7 +25,9 @@ def alarm_cost(passes, harmless, harmful, rate, daily=1000, minutes=3.0):
 def alarm_cost(passes, harmless, harmful, rate, daily=1000, minutes=3.0):
     caught, false = rates(passes, harmless, harmful)
     real, wrong = caught * len(harmful), false * len(harmless)
-    return bill(caught, false, rate, daily, minutes) | {"precision": real / (real + wrong) if real + wrong else 0.0}
+    return bill(caught, false, rate, daily, minutes) | {
+        "precision": real / (real + wrong) if real + wrong else 0.0
+    }
 
 
 # %% wrong: precision is one minus the false-alarm rate -> "weigh both kinds"
@@ -38,7 +40,9 @@ def alarm_cost(passes, harmless, harmful, rate, daily=1000, minutes=3.0):
 def alarm_cost(passes, harmless, harmful, rate, daily=1000, minutes=3.0):
     caught, false = rates(passes, harmless, harmful)
     found = bill(caught, false, rate, daily, minutes)
-    return found | {"minutes_a_day": found["minutes_a_day"] + daily * rate * caught * minutes * (daily != 1000)}
+    return found | {
+        "minutes_a_day": found["minutes_a_day"] + daily * rate * caught * minutes * (daily != 1000)
+    }
 
 
 # %% wrong: all passages are taken for harmless -> "a quarter of 900"
@@ -73,7 +77,13 @@ def alarm_cost(passes, harmless, harmful, rate, daily=1000, minutes=3.0):
 
 # %% wrong: the visible case by heart -> "'caught' should be"
 def alarm_cost(passes, harmless, harmful, rate, daily=1000, minutes=3.0):
-    return {"caught": 1.0, "false_alarms": 0.25, "missed_a_day": 0.0, "minutes_a_day": 675.0, "precision": 0.3077}
+    return {
+        "caught": 1.0,
+        "false_alarms": 0.25,
+        "missed_a_day": 0.0,
+        "minutes_a_day": 675.0,
+        "precision": 0.3077,
+    }
 
 
 # %% wrong: precision is nan without alarms -> "precision should be 0.0"

@@ -10,7 +10,9 @@ def audit(spans, late="start", first_answer=False, any_attempt=False, order=("un
         found = [s for s in spans if s["attributes"].get(telemetry.OPERATION) == name]
         return found if arrival else sorted(found, key=lambda s: s["start"])
 
-    plans, tools, searches, chats, checked = map(of, ("plan", "execute_tool", "retrieval", "chat", "validate"))
+    plans, tools, searches, chats, checked = map(
+        of, ("plan", "execute_tool", "retrieval", "chat", "validate")
+    )
     answer = (chats[0] if first_answer else chats[-1]) if chats else None
     out = dict.fromkeys(["plan", "tools", "context", "output", "validation"], "ok")
     actions = [s["start"] for s in tools + searches]
@@ -29,7 +31,11 @@ def audit(spans, late="start", first_answer=False, any_attempt=False, order=("un
     brought = [s for s in searches if telemetry.documents_of(s) or not need_documents]
     if not brought:
         out["context"] = "missing"
-    elif context_late and answer and all(s["start" if start_late else "end"] > answer["start"] for s in brought):
+    elif (
+        context_late
+        and answer
+        and all(s["start" if start_late else "end"] > answer["start"] for s in brought)
+    ):
         out["context"] = "late"
     text = telemetry.text_of(answer) if answer else ""
     if answer is None or (not empty_ok and not (text.strip() if strip else text)):
@@ -179,13 +185,21 @@ def audit_decision(spans):
         return "failed" if any(states[-1] == "ERROR" for states in attempts.values()) else "ok"
 
     def context():
-        ends = [s["end"] for s in of("retrieval") if json.loads(s["attributes"].get("gen_ai.retrieval.documents", "[]"))]
+        ends = [
+            s["end"]
+            for s in of("retrieval")
+            if json.loads(s["attributes"].get("gen_ai.retrieval.documents", "[]"))
+        ]
         if not ends:
             return "missing"
         return "late" if answer is not None and min(ends) > answer["start"] else "ok"
 
     def validation():
-        labels = [s["attributes"].get(telemetry.VERDICT) for s in of("validate") if answer and answer["end"] <= s["start"]]
+        labels = [
+            s["attributes"].get(telemetry.VERDICT)
+            for s in of("validate")
+            if answer and answer["end"] <= s["start"]
+        ]
         return "missing" if not labels else {"pass": "ok"}.get(labels[-1], "failed")
 
     said = telemetry.text_of(answer).split() if answer else []

@@ -24,7 +24,9 @@ def run(reply, cases, before, interval=wilson, fold=str.lower, must=all, must_no
                 continue
             passed = False
         else:
-            passed = must(fold(t) in said for t in case["must"]) and not must_not(fold(t) in said for t in case["must_not"])
+            passed = must(fold(t) in said for t in case["must"]) and not must_not(
+                fold(t) in said for t in case["must_not"]
+            )
         results[case["name"]] = bool(passed)
         groups.setdefault(case["group"], []).append(bool(passed))
     old = before or {}
@@ -134,7 +136,11 @@ def behaviour_suite(reply, cases, before=None):
     for group in {case["group"] for case in cases}:
         own = [results[case["name"]] for case in cases if case["group"] == group]
         n, k, z = len(own), sum(own), 1.96
-        ends = np.roots([1 + z**2 / n, -(2 * k / n + z**2 / n), (k / n) ** 2]).real  # where |p - k/n| = z sqrt(p(1-p)/n)
+        ends = np.roots(
+            [1 + z**2 / n, -(2 * k / n + z**2 / n), (k / n) ** 2]
+        ).real  # where |p - k/n| = z sqrt(p(1-p)/n)
         groups[group] = {"n": n, "passed": k, "low": float(min(ends)), "high": float(max(ends))}
-    lost = {name for name, passed in (before or {}).items() if passed} & {name for name in results if not results[name]}
+    lost = {name for name, passed in (before or {}).items() if passed} & {
+        name for name in results if not results[name]
+    }
     return {"groups": groups, "results": results, "regressions": sorted(lost)}

@@ -12,16 +12,26 @@ def find(claim, spans, errors=False, when="end", which=max, part=False, any_numb
     limit = which(chats) if chats else float("inf")
     found, pool = [], []
     for s in spans if arrival else sorted(spans, key=lambda s: s["start"]):
-        if (s["status"] == "ERROR" and not errors) or (when and (s[when] >= limit if strict else s[when] > limit)):
+        if (s["status"] == "ERROR" and not errors) or (
+            when and (s[when] >= limit if strict else s[when] > limit)
+        ):
             continue
         texts = [d["content"] for d in telemetry.documents_of(s) if d["id"] == claim["source"] or not source]
-        if s["attributes"].get(telemetry.TOOL) == claim["source"] or (not source and telemetry.TOOL in s["attributes"]):
+        if s["attributes"].get(telemetry.TOOL) == claim["source"] or (
+            not source and telemetry.TOOL in s["attributes"]
+        ):
             texts.append(s["attributes"].get(telemetry.RESULT, "") or (claim["values"][0] if errors else ""))
         for text in texts:
             numbers = set(numbers_in(text))
             pool += numbers
             values = set(claim["values"])
-            ok = all(v in text for v in values) if part else bool(values & numbers) if any_number else values <= numbers
+            ok = (
+                all(v in text for v in values)
+                if part
+                else bool(values & numbers)
+                if any_number
+                else values <= numbers
+            )
             ok = ok or (pooled and values <= set(pool))
             if ok and s["span_id"] not in found:
                 found.append(s["span_id"])

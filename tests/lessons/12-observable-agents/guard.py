@@ -4,7 +4,17 @@ import numpy as np
 import torch
 
 
-def make(probe, read, calm, share, pick=lambda ordered, k: ordered[k], bias=True, above=True, closed=True, keep=bool):
+def make(
+    probe,
+    read,
+    calm,
+    share,
+    pick=lambda ordered, k: ordered[k],
+    bias=True,
+    above=True,
+    closed=True,
+    keep=bool,
+):
     """A guard with knobs; `ordered` runs from the highest score to the lowest."""
     w, b = probe
     score = lambda text: float(read(text) @ w + (b if bias else 0.0))

@@ -6,7 +6,17 @@ from course_utils.agents import ToolError
 tracer_for_all, finished_for_all = telemetry.start()
 
 
-def run(agent, task, tracer, finished, swallow=False, late_error=False, result_on_error=None, keep_plan=None, order=1):
+def run(
+    agent,
+    task,
+    tracer,
+    finished,
+    swallow=False,
+    late_error=False,
+    result_on_error=None,
+    keep_plan=None,
+    order=1,
+):
     """A run with knobs for what may go wrong."""
     documents, results = [], {}
 
@@ -17,7 +27,9 @@ def run(agent, task, tracer, finished, swallow=False, late_error=False, result_o
     with span(f"invoke_agent {agent.name}", OPERATION="invoke_agent", AGENT=agent.name, PROVIDER="course"):
         with span(f"plan {agent.name}", OPERATION="plan") as now:
             plan = agent.plan(task)
-            now.set_attribute(telemetry.PLAN, json.dumps([s["step"] for s in plan if keep_plan is None or keep_plan(s)]))
+            now.set_attribute(
+                telemetry.PLAN, json.dumps([s["step"] for s in plan if keep_plan is None or keep_plan(s)])
+            )
         for s in plan[::order]:
             if s["step"] == "retrieval":
                 with span("retrieval rules", OPERATION="retrieval", QUERY=s["query"]) as now:
@@ -144,7 +156,9 @@ def record(agent, task):
 
     tracer, finished = telemetry.start()
     root = tracer.start_span(f"invoke_agent {agent.name}")
-    root.set_attributes({telemetry.OPERATION: "invoke_agent", telemetry.AGENT: agent.name, telemetry.PROVIDER: "course"})
+    root.set_attributes(
+        {telemetry.OPERATION: "invoke_agent", telemetry.AGENT: agent.name, telemetry.PROVIDER: "course"}
+    )
     inside = trace.set_span_in_context(root)
 
     def note(name, operation, work, attributes=lambda result: {}, **given):
@@ -163,32 +177,43 @@ def record(agent, task):
         return result
 
     plan = note(
-        f"plan {agent.name}", "plan", lambda: agent.plan(task),
+        f"plan {agent.name}",
+        "plan",
+        lambda: agent.plan(task),
         lambda steps: {telemetry.PLAN: json.dumps([s["step"] for s in steps])},
     )
     documents, results = [], {}
     for s in plan:
         if "query" in s:
             documents = note(
-                "retrieval rules", "retrieval", lambda: agent.retrieve(s["query"]),
+                "retrieval rules",
+                "retrieval",
+                lambda: agent.retrieve(s["query"]),
                 lambda found: {telemetry.DOCUMENTS: json.dumps(found), telemetry.QUERY: s["query"]},
             )
         else:
             result = note(
-                f"execute_tool {s['step']}", "execute_tool", lambda: agent.use(s["step"], s["arguments"]),
+                f"execute_tool {s['step']}",
+                "execute_tool",
+                lambda: agent.use(s["step"], s["arguments"]),
                 lambda text: {telemetry.RESULT: text},
                 **{telemetry.TOOL: s["step"], telemetry.ARGUMENTS: json.dumps(s["arguments"])},
             )
             if result is not None:
                 results[s["step"]] = result
     answer = note(
-        f"chat {agent.model}", "chat", lambda: agent.answer(task, documents, results),
+        f"chat {agent.model}",
+        "chat",
+        lambda: agent.answer(task, documents, results),
         lambda text: {telemetry.MESSAGES: telemetry.message(text)},
         **{telemetry.MODEL: agent.model, telemetry.PROVIDER: "course"},
     )
     note(
-        f"validate {agent.name}", "validate", lambda: agent.validate(answer),
-        lambda label: {telemetry.VERDICT: label}, **{telemetry.CHECK: "citations"},
+        f"validate {agent.name}",
+        "validate",
+        lambda: agent.validate(answer),
+        lambda label: {telemetry.VERDICT: label},
+        **{telemetry.CHECK: "citations"},
     )
     root.end()
     return finished()

@@ -1,7 +1,19 @@
 import numpy as np
 
 
-def control(runs, support, rng, n_draws, fixed=False, by_run=False, once=False, cycle=False, same=False, lists=False, none=True):
+def control(
+    runs,
+    support,
+    rng,
+    n_draws,
+    fixed=False,
+    by_run=False,
+    once=False,
+    cycle=False,
+    same=False,
+    lists=False,
+    none=True,
+):
     if len(runs) < 2:
         raise ValueError("two runs or more")
 

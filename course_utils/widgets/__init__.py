@@ -10,6 +10,7 @@ from course_utils.widgets.features import FeatureDashboard
 from course_utils.widgets.patching import PatchingExplorer
 from course_utils.widgets.probe import ProbeExplorer
 from course_utils.widgets.superposition import SuperpositionExplorer
+from course_utils.widgets.trace import TraceViewer
 
 __all__ = [
     "AttentionExplorer",
@@ -18,4 +19,5 @@ __all__ = [
     "PatchingExplorer",
     "ProbeExplorer",
     "SuperpositionExplorer",
+    "TraceViewer",
 ]

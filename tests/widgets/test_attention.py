@@ -223,4 +223,5 @@ def test_all_names_the_widgets_that_exist() -> None:
         "PatchingExplorer",
         "ProbeExplorer",
         "SuperpositionExplorer",
+        "TraceViewer",
     ] and all(hasattr(widgets, name) for name in widgets.__all__)

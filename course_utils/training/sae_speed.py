@@ -25,8 +25,8 @@ def ours(resid: Tensor, config: TrainConfig) -> tuple[float, float]:
     return config.steps * config.batch / (time.process_time() - began), history[-1]["fvu"]
 
 
-def saelens(resid: Tensor, config: TrainConfig, sparse: bool) -> tuple[float, float]:
-    """The same of SAELens's `SAETrainer`, with dense or with sparse activations in the decoder."""
+def saelens(resid: Tensor, config: TrainConfig) -> tuple[float, float]:
+    """The same of SAELens's `SAETrainer`. Its sparse activations have no gradient on a processor, so it is dense."""
     from sae_lens import SAETrainingRunner  # noqa: F401 (imports all that the trainer needs)
     from sae_lens.config import LoggingConfig, SAETrainerConfig
     from sae_lens.saes.topk_sae import TopKTrainingSAE, TopKTrainingSAEConfig
@@ -34,20 +34,21 @@ def saelens(resid: Tensor, config: TrainConfig, sparse: bool) -> tuple[float, fl
 
     torch.manual_seed(config.seed)
     about = TopKTrainingSAEConfig(
-        d_in=resid.shape[1], d_sae=config.d_sae, k=config.k, use_sparse_activations=sparse
+        d_in=resid.shape[1], d_sae=config.d_sae, k=config.k, use_sparse_activations=False
     )
     sae = TopKTrainingSAE(about)
     settings = SAETrainerConfig(
         total_training_samples=config.steps * config.batch,
         train_batch_size_samples=config.batch,
         lr=config.learning_rate,
+        lr_end=config.learning_rate,
+        lr_decay_steps=config.steps // 5,
         lr_warm_up_steps=config.warm_up,
         device="cpu",
         autocast=False,
         n_checkpoints=0,
         checkpoint_path=None,
         save_final_checkpoint=False,
-        output_path=None,
         dead_feature_window=config.dead_after // config.batch,
         feature_sampling_window=10**9,
         logger=LoggingConfig(log_to_wandb=False),
@@ -81,8 +82,7 @@ if __name__ == "__main__":
     settings = TrainConfig(steps=16)
     for name, (rate, fvu) in {
         "ours": ours(data, settings),
-        "SAELens, dense": saelens(data, settings, sparse=False),
-        "SAELens, sparse": saelens(data, settings, sparse=True),
+        "SAELens": saelens(data, settings),
     }.items():
         print(
             f"{name:16} {rate:8,.0f} tokens a second of one core; unexplained variance {fvu:.3f}", flush=True

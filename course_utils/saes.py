@@ -11,7 +11,7 @@ model's residual stream: normalisation is folded into the biases and decoder row
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -97,6 +97,26 @@ class Bank:
         ordered, entries = self.latent.sort(stable=True)
         return entries, torch.searchsorted(ordered, torch.arange(self.d_sae + 1))
 
+    def only(self, mine: Bool[Tensor, " token"]) -> "Bank":
+        """The bank with what the latents do on these tokens alone; the others stay in the text and are not kept.
+
+        >>> bank.only(bank.documents % 2 == 0)  # the even texts; places and documents keep their numbers
+        """
+        if mine.shape != self.tokens.shape or mine.dtype != torch.bool:
+            raise CourseError(
+                f"only() expects a boolean for each of the {len(self.tokens)} tokens; "
+                f"it got {tuple(mine.shape)} of {mine.dtype}. Try bank.only(bank.documents % 2 == 0)."
+            )
+        entries = mine[self.token_of]
+        start = torch.cat([self.start[:1], (self.start.diff() * mine).cumsum(0)])
+        return replace(
+            self,
+            kept=self.kept & mine,
+            start=start,
+            latent=self.latent[entries],
+            value=self.value[entries],
+        )
+
     def density(self) -> Float[Tensor, " latent"]:
         """The share of the kept tokens on which each latent is active."""
         return torch.bincount(self.latent, minlength=self.d_sae) / self.kept.sum()
@@ -130,8 +150,12 @@ def load_bank(name: str = "middle") -> Bank:
 
 
 def _folder(name: str) -> Path:
-    if name not in sae_names():
+    known = sae_names()
+    if not known:
         raise CourseError(
-            f"There is no autoencoder called {name!r}. The course has: {', '.join(sae_names())}."
+            f"The autoencoder {name!r} should be in {_FOLDER}, but none is there: this copy of the course is "
+            "incomplete. Fetch it again (in a clone: `git checkout course_utils/assets/saes`), then restart the kernel."
         )
+    if name not in known:
+        raise CourseError(f"There is no autoencoder called {name!r}. The course has: {', '.join(known)}.")
     return _FOLDER / name

@@ -66,6 +66,30 @@ def test_another_name_is_refused_with_the_names_there_are(load):
         load("medium")
 
 
+@pytest.mark.parametrize("load", [load_sae, load_bank])
+def test_a_course_without_autoencoders_says_what_to_do(load, monkeypatch, tmp_path):
+    monkeypatch.setattr(saes, "_FOLDER", tmp_path)
+    with pytest.raises(CourseError, match="git checkout course_utils/assets/saes") as caught:
+        load("a bank that nobody loaded before")
+    assert str(tmp_path) in str(caught.value) and "The course has: ." not in str(caught.value)
+
+
+def test_a_part_of_a_bank_knows_nothing_of_the_rest():
+    bank = load_bank("narrow")
+    even = bank.documents % 2 == 0
+    part, rest = bank.only(even), bank.only(~even)
+    for latent in bank.density().topk(3).indices.tolist():
+        where, value = bank.of(latent)
+        inside, kept_value = part.of(latent)
+        assert torch.equal(inside, where[even[where]]) and torch.equal(kept_value, value[even[where]])
+        assert len(inside) and len(inside) + len(rest.of(latent)[0]) == len(where)
+    assert torch.equal(part.token_of, bank.token_of[even[bank.token_of]])
+    assert torch.equal(part.tokens, bank.tokens) and not part.kept[~even].any()
+    assert part.kept.sum() + rest.kept.sum() == bank.kept.sum()
+    with pytest.raises(CourseError, match="a boolean for each"):
+        bank.only(even[:5])
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_card_names_text_licence_command_and_figures(name):
     card = (ASSETS / f"{name}.md").read_text(encoding="utf-8")

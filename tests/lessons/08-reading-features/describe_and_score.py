@@ -43,6 +43,11 @@ def describe_and_score(rule, words, acts, seen, rng, n_bands=4):
     return score(rule, words, acts, keep, rng, n_bands)
 
 
+# %% wrong: seen windows count everywhere -> "must not be scored"
+def describe_and_score(rule, words, acts, seen, rng, n_bands=4):
+    return score(rule, words, acts, list(range(len(words))), rng, n_bands)
+
+
 # %% wrong: only the windows that were seen -> "ValueError"
 def describe_and_score(rule, words, acts, seen, rng, n_bands=4):
     return score(rule, words, acts, [i for i in range(len(seen)) if seen[i]], rng, n_bands)

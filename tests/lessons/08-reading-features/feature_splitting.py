@@ -51,14 +51,21 @@ def feature_splitting(narrow, wide, narrow_acts, wide_acts, threshold=0.5):
     return families(unit(narrow) @ unit(wide).T, narrow_acts, wide_acts, 0.5)
 
 
-# %% wrong: children in the order of their numbers -> "sorted by cosine"
+# %% wrong: children in the order of their numbers -> "most similar first"
 def feature_splitting(narrow, wide, narrow_acts, wide_acts, threshold=0.5):
     return families(unit(narrow) @ unit(wide).T, narrow_acts, wide_acts, threshold, order=0)
 
 
-# %% wrong: least similar child first -> "wide latents 1 and 2"
+# %% wrong: least similar child first -> "wide latents 2 and 1"
 def feature_splitting(narrow, wide, narrow_acts, wide_acts, threshold=0.5):
     return families(unit(narrow) @ unit(wide).T, narrow_acts, wide_acts, threshold, order=1)
+
+
+# %% wrong: the most similar child only -> "wide latents 2 and 1"
+def feature_splitting(narrow, wide, narrow_acts, wide_acts, threshold=0.5):
+    cosines = unit(narrow) @ unit(wide).T
+    nearest = lambda i: [j for j in [int(cosines[i].argmax())] if cosines[i, j] >= threshold]
+    return families(cosines, narrow_acts, wide_acts, threshold, nearest)
 
 
 # %% wrong: covered over all tokens -> "fires on three tokens"

@@ -87,7 +87,7 @@ def random_model_sae(real, shuffled, rng, margin=0.1, n_shuffles=200):
     return judge(fill(real), fill(shuffled), rng, margin, n_shuffles, auc_of=above)
 
 
-# %% wrong: paired, latent by latent -> "share of pairs"
+# %% wrong: paired, latent by latent -> "16 pairs"
 def random_model_sae(real, shuffled, rng, margin=0.1, n_shuffles=200):
     def paired(a, b):
         n = min(len(a), len(b))

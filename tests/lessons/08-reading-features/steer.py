@@ -65,7 +65,7 @@ def steer(vec, alpha):
     return hook
 
 
-# %% wrong: a counter shared by all hooks -> "every token but the first"
+# %% wrong: a counter shared by all hooks -> "second hook"
 def steer(vec, alpha):
     checked(vec)
 

@@ -45,7 +45,7 @@ def absorption_rate(present, acts, W_dec, probe, threshold=0.4):
     return ((here[:, main] == 0) & (largest > 0) & (cosines[carrier] >= threshold)).float().mean().item()
 
 
-# %% wrong: over all tokens, not those with the concept -> "of four tokens"
+# %% wrong: over all tokens, not those with the concept -> "of five tokens"
 def absorption_rate(present, acts, W_dec, probe, threshold=0.4):
     checked(present)
     cosines, added, main = parts(acts, W_dec, probe)
@@ -54,7 +54,7 @@ def absorption_rate(present, acts, W_dec, probe, threshold=0.4):
     return absorbed.float().mean().item()
 
 
-# %% wrong: absorbed over the tokens where the main latent is silent -> "of four tokens"
+# %% wrong: absorbed over the tokens where the main latent is silent -> "of five tokens"
 def absorption_rate(present, acts, W_dec, probe, threshold=0.4):
     checked(present)
     cosines, added, main = parts(acts[present], W_dec, probe)

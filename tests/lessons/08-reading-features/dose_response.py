@@ -50,7 +50,7 @@ def dose_response(run, vec, alphas, rng, n_random=8):
     return {name: [part[name][0] for part in parts] for name in parts[0]}
 
 
-# %% wrong: one random direction -> "random directions at"
+# %% wrong: one random direction -> "8 random directions"
 def dose_response(run, vec, alphas, rng, n_random=8):
     return response(run, vec, alphas, gauss(rng, vec), 1)
 

@@ -48,7 +48,7 @@ def random_model_sae(real, shuffled, rng, margin=0.1, n_shuffles=200):
     return judge(real, shuffled, rng, margin, n_shuffles, both=False)
 
 
-# %% wrong: a difference of means in standard deviations -> "AUC"
+# %% wrong: a difference of means in standard deviations -> "16 pairs"
 def random_model_sae(real, shuffled, rng, margin=0.1, n_shuffles=200):
     spread = lambda a, b: float(
         0.5 + ((a.mean() - b.mean()) / (torch.cat([a, b]).std() + 1e-9)).clamp(-0.5, 0.5)

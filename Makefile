@@ -44,6 +44,9 @@ assets: ready  ## train the shipped weights again
 	$(BIN)/python -m course_utils.training.activations
 	$(BIN)/python -m course_utils.training.patching
 	$(BIN)/python -m course_utils.training.head_study
+	$(BIN)/python -m course_utils.training.sae_harvest
+	$(BIN)/python -m course_utils.training.sae_harvest --shuffled
+	$(BIN)/python -m course_utils.training.saes
 
 lint: ready  ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

@@ -8,10 +8,13 @@
 >>> word_rule(reading.words(17))(words[0])  # where a rule "fires on these words" says that it should fire
 [False, False, True, False]
 
-Texts with an even number are for reading, those with an odd number for testing what was read.
+Texts with an even number are for reading, those with an odd number for testing what was read. Everything here that a
+reader sees or that a description is written from (`acts`, `marked`, `strongest`, `words`, `agreement`) knows the former
+only; `windows` and `dense` give both, since they are for counting.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +23,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-__all__ = ["Reading", "latent_numbers", "plain", "word_rule"]
+__all__ = ["Reading", "latent_numbers", "other_words", "plain", "word_rule"]
 
 BEFORE, AFTER = 8, 3  # tokens of a window around its own: twelve in all
 FEWEST = 5  # a latent with fewer firings has no number that means anything
@@ -45,8 +48,28 @@ def word_rule(words: Sequence[str]) -> Callable[[list[str]], list[bool]]:
     return lambda window: [plain(token) in known for token in window]
 
 
+def other_words(words: Collection[str], spelt: Sequence[str], rng: np.random.Generator) -> set[str]:
+    """For each of `words` that occurs in `spelt`, another word, drawn from the eight whose count there is nearest.
+
+    >>> other_words({"cat"}, ["cat", "dog", "cat", "dog", "it"], np.random.default_rng(0))
+    {'dog'}
+
+    A control for a set of words that mean one thing. Only words of letters are drawn; none is one of `words`.
+    """
+    count = Counter(spelt)
+    others = sorted(word for word in count if word.isalpha() and word not in words)
+    drawn: set[str] = set()
+    for word in sorted(set(words) & count.keys()):
+        free = sorted(set(others) - drawn, key=lambda other: (abs(count[other] - count[word]), other))
+        drawn.add(str(rng.choice(free[:8])))
+    return drawn
+
+
 class Reading:
-    """A bank with its text spelt out. `bank` is what `load_bank` returns, `tokenizer` that of its model."""
+    """A bank with its text spelt out. `bank` is what `load_bank` returns, `tokenizer` that of its model.
+
+    `bank.only(reading.for_reading)` is the part of the bank that may be shown to a reader.
+    """
 
     def __init__(self, bank: Any, tokenizer: Any) -> None:
         self.bank = bank
@@ -57,6 +80,10 @@ class Reading:
         self.acts = lru_cache(maxsize=64)(self._acts)
 
     def _acts(self, latent: int) -> Float[Tensor, " token"]:
+        """The latent's activation on every token; 0 in the texts for testing, whatever it does there."""
+        return torch.where(self.for_reading, self._all_acts(latent), 0.0)
+
+    def _all_acts(self, latent: int) -> Float[Tensor, " token"]:
         """The latent's activation on every token of the text, mostly 0."""
         out = torch.zeros(len(self.bank.tokens))
         where, value = self.bank.of(latent)
@@ -71,6 +98,12 @@ class Reading:
         ]
         return "".join(shown).replace("\n", "↵")
 
+    def firings(self, latent: int) -> list[int]:
+        """The tokens on which the latent fires in the texts for reading, weakest firing first."""
+        where, value = self.bank.of(latent)
+        mine = self.for_reading[where]
+        return where[mine][value[mine].argsort(stable=True)].tolist()
+
     def strongest(self, latent: int, count: int = 10) -> list[int]:
         """The tokens of the `count` strongest firings in the texts for reading; windows may overlap."""
         where, value = self.bank.of(latent)
@@ -82,9 +115,8 @@ class Reading:
         return tuple(dict.fromkeys(plain(self.text[place]) for place in self.strongest(latent, count)))
 
     def agreement(self, latent: int, words: Sequence[str]) -> list[float]:
-        """The share of firings that lie on one of `words`, for each quarter of all firings, weakest first."""
-        where, value = self.bank.of(latent)
-        places = where[value.argsort(stable=True)].tolist()
+        """The share of firings on `words` in each quarter of the firings in the texts for reading, weakest first."""
+        places = self.firings(latent)
         on = np.array([plain(self.text[place]) in set(words) for place in places])
         return [float(part.mean()) if len(part) else float("nan") for part in np.array_split(on, 4)]
 
@@ -105,7 +137,7 @@ class Reading:
 
         Up to `count` around firings drawn at random, and as many in which the latent is silent; none crosses a text.
         """
-        acts, size = self.acts(latent), BEFORE + AFTER + 1
+        acts, size = self._all_acts(latent), BEFORE + AFTER + 1
         where, _ = self.bank.of(latent)
         places = rng.permutation(where.numpy())[:count]
         starts = [self._start(int(place)) for place in places]

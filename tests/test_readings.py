@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.readings import Reading, latent_numbers, plain, word_rule
+from course_utils.readings import Reading, latent_numbers, other_words, plain, word_rule
 
 NAMES = ["<s>", " a", " Cat", "cat", "\n", " dog", " it"]
 
@@ -46,11 +46,34 @@ def test_a_rule_sees_through_blanks_and_capitals():
     assert plain("\n") == "\n" and plain(" It ") == "it"
 
 
+def test_other_words_are_as_frequent_and_are_others():
+    spelt = [f"{letter}{other}" for letter in "abcdefghij" for other in "xy" for _ in range(ord(letter) - 96)]
+    drawn = [
+        other_words({"ax", "jx", "zz"}, [*spelt, "7"], np.random.default_rng(seed)) for seed in range(20)
+    ]
+    assert all(len(words) == 2 and not words & {"ax", "jx", "zz", "7"} for words in drawn)
+    assert all(any(w[0] in "abcde" for w in words) and any(w[0] in "fghij" for w in words) for words in drawn)
+    assert len(set().union(*drawn)) > 8, "the same few every time"
+
+
 def test_words_come_from_the_texts_for_reading_only(reading):
     assert reading.words(0) == ("cat",)
     assert all(int(reading.bank.documents[place]) % 2 == 0 for place in reading.strongest(0))
     values = [float(reading.acts(0)[place]) for place in reading.strongest(0)]
     assert values == sorted(values, reverse=True) and len(values) == 10
+
+
+def test_what_a_reader_sees_leaves_out_the_texts_for_testing(reading):
+    odd = ~reading.for_reading
+    assert odd.any() and not reading.acts(1)[odd].any() and reading.acts(1).any()
+    bank = reading.bank
+    hidden = [int(place) for place in bank.of(1)[0] if odd[place]]
+    assert hidden and all("[[" not in reading.marked(1, place, place + 1) for place in hidden)
+    places = reading.firings(1)
+    assert not set(places) & set(hidden) and len(places) + len(hidden) == len(bank.of(1)[0])
+    assert reading.acts(1)[torch.tensor(places)].diff().ge(0).all()
+    _, acts, seen = reading.windows(1, np.random.default_rng(0))
+    assert ((acts > 0).any(dim=1) & ~seen).any(), "scoring needs the firings in the texts for testing"
 
 
 def test_firing_tokens_are_marked(reading):

@@ -59,7 +59,7 @@ def ce_recovered(model, tokens, hook_name, reconstruct, ablation="zero"):
     return (bad - sae) / bad
 
 
-# %% wrong: the loss of the current token instead of the next -> "in between"
+# %% wrong: the loss of the current token instead of the next -> "the last position"
 def ce_recovered(model, tokens, hook_name, reconstruct, ablation="zero"):
     check(ablation)
 
@@ -102,6 +102,24 @@ def ce_recovered(model, tokens, hook_name, reconstruct, ablation="zero"):
     )
     model.add_hook(hook_name, lambda value, hook: value)
     return out
+
+
+# %% wrong: logits and tokens shifted the wrong way round -> "the last position"
+def ce_recovered(model, tokens, hook_name, reconstruct, ablation="zero"):
+    check(ablation)
+
+    def before(change):
+        logits = model.run_with_hooks(tokens, fwd_hooks=[(hook_name, lambda value, hook: change(value))])
+        return nn.functional.cross_entropy(logits[:, 1:].flatten(0, 1), tokens[:, :-1].flatten()).item()
+
+    bad = before(torch.zeros_like if ablation == "zero" else lambda v: v.mean((0, 1)).expand_as(v))
+    return (bad - before(reconstruct)) / (bad - before(lambda v: v))
+
+
+# %% wrong: the clean loss over the autoencoder's -> "recovers 0"
+def ce_recovered(model, tokens, hook_name, reconstruct, ablation="zero"):
+    check(ablation)
+    return loss(model, tokens, hook_name, lambda v: v) / loss(model, tokens, hook_name, reconstruct)
 
 
 # %% right: the helpers

@@ -179,6 +179,32 @@ def sae_gradients(sae, x, l1=0.0, dead=None, aux=0.0):
     return out
 
 
+# %% wrong: the gradients were left for later -> "sae_gradients returned None"
+sae_loss = right_loss
+
+
+def sae_gradients(sae, x, l1=0.0, dead=None, aux=0.0):
+    return None
+
+
+# %% wrong: no gradient for the biases -> "four gradients by name"
+sae_loss = right_loss
+
+
+def sae_gradients(sae, x, l1=0.0, dead=None, aux=0.0):
+    out = right_gradients(sae, x, l1, dead, aux)
+    return {name: out[name] for name in ("W_enc", "W_dec")}
+
+
+# %% wrong: W_dec's gradient is thrown away with its parallel part -> "should stay"
+sae_loss = right_loss
+
+
+def sae_gradients(sae, x, l1=0.0, dead=None, aux=0.0):
+    out = right_gradients(sae, x, l1, dead, aux)
+    return out | {"W_dec": torch.zeros_like(out["W_dec"])}
+
+
 # %% right: with backward, on a copy
 sae_loss = right_loss
 

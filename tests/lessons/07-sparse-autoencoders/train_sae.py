@@ -94,6 +94,16 @@ def train_sae(x, d_sae, k, steps=300, seed=0):
     return SparseAutoencoder(rows.T, torch.zeros(len(rows)), rows, x.mean(0), k)
 
 
+# %% wrong: a learning rate that is too small for 300 steps -> "the true features should be among"
+def train_sae(x, d_sae, k, steps=300, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    scale = x.square().mean().sqrt()
+    sae = loop(start(x / scale, d_sae, k, generator), x / scale, steps, generator, rate=0.001)
+    return SparseAutoencoder(
+        sae.W_enc.data, sae.b_enc.data * scale, sae.W_dec.data, sae.b_dec.data * scale, k
+    )
+
+
 # %% right: backward, without the auxiliary loss
 def train_sae(x, d_sae, k, steps=300, seed=0):
     generator = torch.Generator().manual_seed(seed)

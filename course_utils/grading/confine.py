@@ -12,10 +12,10 @@ import runpy
 import sys
 from typing import Any
 
-__all__ = ["confine", "drop_bounds", "give_up_rights", "main"]
+__all__ = ["confine", "drop_bounds", "give_up_rights", "main", "name_process"]
 
 MB = 1 << 20
-SET_DUMPABLE, DROP_BOUND, NO_NEW_PRIVILEGES, SET_FILTER = 4, 24, 38, 22  # of prctl(2)
+SET_DUMPABLE, SET_NAME, DROP_BOUND, NO_NEW_PRIVILEGES, SET_FILTER = 4, 15, 24, 38, 22  # of prctl(2)
 FILTER, CAPABILITIES_3 = 2, 0x20080522
 
 
@@ -23,6 +23,7 @@ def main() -> None:
     """Limit this process and all that it starts, then run the module."""
     confine(json.loads(sys.argv[1]))
     sys.argv = sys.argv[2:]
+    name_process(sys.argv[0])
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
@@ -41,6 +42,11 @@ def confine(limits: dict[str, Any]) -> None:
         _set(resource.RLIMIT_NPROC, limits["processes"])
     # Who gives up rights may not read its own files in /proc, until it says that there is nothing to hide.
     _must(_libc.prctl(SET_DUMPABLE, 1, 0, 0, 0), "its own files in /proc")
+
+
+def name_process(module: str) -> None:
+    """Nothing: process lists show this process as the last part of the module's name."""
+    _must(_libc.prctl(SET_NAME, module.rpartition(".")[2][:15].encode(), 0, 0, 0), "its name")
 
 
 def drop_bounds() -> None:

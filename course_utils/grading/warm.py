@@ -33,7 +33,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from course_utils.grading.confine import confine, drop_bounds, give_up_rights
+from course_utils.grading.confine import confine, drop_bounds, give_up_rights, name_process
 
 __all__ = ["NAMESPACES", "VARIABLE", "fork_into", "is_ready", "main", "warm_parent"]
 
@@ -261,6 +261,7 @@ def _become(request: dict[str, Any], handed: list[int]) -> None:
         confine(json.loads(request["limits"]))
         give_up_rights(filter_)
         _as_if_new()
+        name_process(request["module"])
         sys.argv = [request["module"], *request["arguments"]]
         runpy.run_module(request["module"], run_name="__main__", alter_sys=True)
         status = 0

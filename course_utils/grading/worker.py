@@ -24,6 +24,7 @@ from typing import Any
 from jupyter_client.blocking.client import BlockingKernelClient
 from jupyter_client.connect import write_connection_file
 
+from course_utils.grading.confine import name_process
 from course_utils.grading.wall.channel import Channel, Closed
 
 __all__ = ["Kernel", "main"]
@@ -103,6 +104,7 @@ def _become_kernel(connection: str) -> None:
     status = 1
     try:
         os.setsid()
+        name_process("kernel")
         sys.argv = ["ipykernel_launcher", "-f", connection, "--HistoryManager.enabled=False"]
         # Files beside the notebook can be imported, but take no installed package's place.
         sys.argv.append("--IPKernelApp.exec_lines=import sys; sys.path.append('')")

@@ -276,11 +276,20 @@ class Round:
             return [(self.run, "")] if doing else []
         found = []
         for process in self._processes():
-            with contextlib.suppress(psutil.Error):
+            with contextlib.suppress(psutil.Error, OSError):
                 if is_victim(process, victim):
-                    pids = [process.pid, *(parent.pid for parent in process.parents())]
-                    found += [(process, doing[pid]) for pid in pids if pid in doing]
+                    found += [(process, doing[pid]) for pid in self._above(process) if pid in doing]
         return found
+
+    def _above(self, process: psutil.Process) -> list[int]:
+        """The process and its parents; of one that was forked into a sandbox, also those of the shell in there."""
+        inside = os.readlink(f"/proc/{process.pid}/ns/pid")
+        family = [process]
+        for other in self._processes():
+            with contextlib.suppress(OSError, psutil.Error):
+                if other.name() == "sh" and os.readlink(f"/proc/{other.pid}/ns/pid") == inside:
+                    family.append(other)
+        return [p.pid for one in family for p in (one, *one.parents())]
 
     def _doing(self) -> dict[int, str]:
         """The student that each process of the pool is at."""
@@ -370,14 +379,9 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def is_victim(process: psutil.Process, victim: str) -> bool:
-    words, boxed = " ".join(process.cmdline()), process.name() == "bwrap"
-    if victim == "sandbox":
-        return boxed
-    part = {
-        "kernel": "ipykernel_launcher", "coordinator": "spawn_main",
-        "worker": "course_utils.grading.worker", "examiner": "course_utils.grading.examiner",
-    }[victim]  # fmt: skip
-    return part in words and not boxed
+    if victim == "coordinator":
+        return "spawn_main" in " ".join(process.cmdline())
+    return process.name() == {"sandbox": "bwrap"}.get(victim, victim)
 
 
 def _words(process: psutil.Process) -> list[str]:

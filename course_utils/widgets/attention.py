@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from jaxtyping import Float
 
 from course_utils import plots
-from course_utils._drawing import as_pattern, figure_html
+from course_utils._drawing import as_pattern
+from course_utils.widgets._view import View
 
 __all__ = ["AttentionExplorer"]
 
@@ -18,7 +18,7 @@ MAX_TOKENS = 128  # beyond that, neither the text nor the heat map can be read
 SCALE = 65535  # weights travel as 16-bit fixed point: half the bytes of float32, exact to five decimals
 
 
-class AttentionExplorer(anywidget.AnyWidget):
+class AttentionExplorer(View):
     """A view of every attention pattern of one prompt: choose a head and a token, read what it attends to.
 
     >>> patterns = [cache[f"blocks.{layer}.attn.hook_pattern"][0] for layer in range(model.cfg.n_layers)]
@@ -102,15 +102,6 @@ class AttentionExplorer(anywidget.AnyWidget):
         title = f"Attention pattern of {name}" + (f": {note}" if note else "")
         figure, summary = plots.attention(self._patterns[self.layer, self.head], self.tokens, title)
         return figure, f"{self.summary} {summary}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The widget for front ends that run it, with a figure and a sentence for all others."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        picture = self.picture()
-        return {**data, "text/html": figure_html(picture), "text/plain": picture[1]}, metadata
 
 
 def _check_head(place: Any, n_layers: int, n_heads: int) -> None:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 
 from course_utils import plots
 from course_utils._drawing import figure_html
+from course_utils.widgets._view import View
 
 __all__ = ["CircuitBuilder"]
 
@@ -17,7 +17,7 @@ MOST_HEADS = 144  # a click runs the model once; a larger grid cannot be explore
 Head = tuple[int, int]
 
 
-class CircuitBuilder(anywidget.AnyWidget):
+class CircuitBuilder(View):
     """A board of heads: those that are off are ablated, and the bar shows how much of the answer is left.
 
     >>> view = CircuitBuilder(run, n_layers=4, n_heads=4)     # run(heads) -> metric with only these heads kept
@@ -102,13 +102,8 @@ class CircuitBuilder(anywidget.AnyWidget):
         figure, _ = plots.head_grid(board, title, "1 = on, 0 = ablated", mark=named)
         return figure, f"{self.summary} Switching heads needs a running notebook."
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The widget for front ends that run it, with a figure and a sentence for all others."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        return {**data, "text/html": figure_html(self.picture()), "text/plain": self.summary}, metadata
+    def _still(self) -> tuple[str, str]:
+        return figure_html(self.picture()), self.summary
 
 
 def _name(head: Head) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from course_utils import plots
 from course_utils._drawing import figure_html, say_number
 from course_utils._latents import BANDS, LatentTable, continuations
 from course_utils._latents_page import page_html, page_picture
+from course_utils.widgets._view import View
 
 __all__ = ["FeatureDashboard"]
 
@@ -22,7 +22,7 @@ IDLE = {
 }  # fmt: skip
 
 
-class FeatureDashboard(anywidget.AnyWidget):
+class FeatureDashboard(View):
     """A page for every latent: activation histogram, examples from all quarters, tokens written, neighbours, steering.
 
     >>> view = FeatureDashboard(load_bank("middle"), load_sae("middle"), smollm2, latent=812)
@@ -151,14 +151,9 @@ class FeatureDashboard(anywidget.AnyWidget):
         """The histogram of the latent as a figure with the summary, for `plots.show` and pages without widgets."""
         return page_picture(self.page), self.summary
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The widget for front ends that run it, with a figure and the examples as text for all others."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        still = figure_html(self.picture()) + page_html(self.page, self.band)
-        return {**data, "text/html": still, "text/plain": self.summary}, metadata
+    def _still(self) -> tuple[str, str]:
+        """The figure with the examples as text below it."""
+        return figure_html(self.picture()) + page_html(self.page, self.band), self.summary
 
 
 def _site_of(bank: Any, sae: Any) -> str:

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from jaxtyping import Float
 
 from course_utils import plots
-from course_utils._drawing import as_array, figure_html
+from course_utils._drawing import as_array
+from course_utils.widgets._view import View
 
 __all__ = ["PatchingExplorer"]
 
@@ -18,7 +18,7 @@ MAX_CELLS = 1000  # beyond that, cells are too small to hit
 SHOWN = 8  # answers that are kept for a cell
 
 
-class PatchingExplorer(anywidget.AnyWidget):
+class PatchingExplorer(View):
     """A view of one number a patch: choose a cell, and compare the next-token probabilities of three runs.
 
     >>> view = PatchingExplorer(
@@ -115,15 +115,6 @@ class PatchingExplorer(anywidget.AnyWidget):
             ylabel="patched at", xlabel="place",
         )  # fmt: skip
         return figure, f"{self.summary} {said}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The widget for front ends that run it, with a figure and a sentence for all others."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        picture = self.picture()
-        return {**data, "text/html": figure_html(picture), "text/plain": picture[1]}, metadata
 
 
 def _as_probabilities(value: Any, name: str, axes: tuple[str, ...], shape: tuple[int, ...]) -> np.ndarray:

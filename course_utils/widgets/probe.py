@@ -4,16 +4,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from course_utils import plots
-from course_utils._drawing import as_array, figure_html
+from course_utils._drawing import as_array
+from course_utils.widgets._view import View
 
 __all__ = ["ProbeExplorer"]
 
 
-class ProbeExplorer(anywidget.AnyWidget):
+class ProbeExplorer(View):
     """A view of held-out accuracy: choose a task and a layer, and see the probe beside every control.
 
     >>> view = ProbeExplorer({"truth": {"probe": [0.5, 0.7], "majority": [0.5, 0.5]}}, layers=[0, 15])
@@ -78,15 +78,6 @@ class ProbeExplorer(anywidget.AnyWidget):
         title = f"Probing {self.task}: held-out accuracy beside its controls"
         figure, _ = plots.lines(self.layers, series, title, "layer", "held-out accuracy", vlines=mark)
         return figure, self.summary
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The widget for front ends that run it, with a figure and a sentence for all others."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        picture = self.picture()
-        return {**data, "text/html": figure_html(picture), "text/plain": picture[1]}, metadata
 
 
 def _as_series(task: str, rows: Mapping[str, Any], count: int) -> dict[str, list[float]]:

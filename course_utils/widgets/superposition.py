@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import numpy as np
 import traitlets
 from jaxtyping import Float
 
 from course_utils import geometry, plots
 from course_utils._drawing import as_array, figure_html
+from course_utils.widgets._view import View
 
 __all__ = ["SuperpositionExplorer"]
 
@@ -18,7 +18,7 @@ MAX_FEATURES = 12  # more arrows than that cannot be told apart
 SHORT = geometry.SHORT
 
 
-class SuperpositionExplorer(anywidget.AnyWidget):
+class SuperpositionExplorer(View):
     """A view of trained feature vectors: move density and importance, and the geometry is drawn anew.
 
     >>> view = SuperpositionExplorer(W, densities=[1, 0.2, 0.05], importances=[1.0, 0.9])
@@ -102,10 +102,5 @@ class SuperpositionExplorer(anywidget.AnyWidget):
         figure, told = geometry.feature_vectors(shown, names, title)
         return figure, f"{told} The sliders need a running notebook."
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The widget for front ends that run it, with a figure and a sentence for all others."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        return {**data, "text/html": figure_html(self.picture()), "text/plain": self.summary}, metadata
+    def _still(self) -> tuple[str, str]:
+        return figure_html(self.picture()), self.summary

@@ -4,18 +4,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import anywidget
 import traitlets
 
 from course_utils import plots
-from course_utils._drawing import figure_html, say_number
+from course_utils._drawing import say_number
 from course_utils._traces import as_spans, lay_out, say_value
 from course_utils.waterfall import waterfall
+from course_utils.widgets._view import View
 
 __all__ = ["TraceViewer"]
 
 
-class TraceViewer(anywidget.AnyWidget):
+class TraceViewer(View):
     """A view of one trace: its spans as a tree over time, and what the chosen span recorded.
 
     >>> view = TraceViewer(spans, title="A run of the desk")
@@ -97,15 +97,6 @@ class TraceViewer(anywidget.AnyWidget):
         """The whole trace as a figure with the summary, for pages without widgets."""
         figure, told = waterfall(self._given, self.title, self._notes)
         return figure, f"{told} {self.summary}"
-
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
-        """The widget for front ends that run it, with a figure and a sentence for all others."""
-        bundle = super()._repr_mimebundle_(**kwargs)
-        if bundle is None:
-            return None
-        data, metadata = bundle
-        picture = self.picture()
-        return {**data, "text/html": figure_html(picture), "text/plain": picture[1]}, metadata
 
 
 def _count(things: Sequence[Any], name: str) -> str:

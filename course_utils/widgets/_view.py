@@ -1,0 +1,31 @@
+"""What all views have in common: a picture for pages where no widget can run."""
+
+from typing import Any
+
+import anywidget
+
+from course_utils._drawing import Picture, figure_html
+
+__all__ = ["View"]
+
+
+class View(anywidget.AnyWidget):
+    """A widget with a `picture`, shown as it is where nothing can be clicked."""
+
+    def picture(self) -> Picture:
+        """What the view shows now, as a figure and a sentence."""
+        raise NotImplementedError
+
+    def _still(self) -> tuple[str, str]:
+        """HTML and plain text for front ends that run no widgets."""
+        picture = self.picture()
+        return figure_html(picture), picture[1]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        """The widget for front ends that run it, with a figure and a sentence for all others."""
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        html, text = self._still()
+        return {**data, "text/html": html, "text/plain": text}, metadata

@@ -145,8 +145,7 @@ def main() -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
-    listener = threading.active_count()
-    assert listener == 1, f"{listener} threads: what is forked would have one"
+    assert threading.active_count() == 1, "what is forked would have one thread of several"
     door.settimeout(LIFE_S)
     while os.getppid() == started_by:
         with contextlib.suppress(TimeoutError):

@@ -23,6 +23,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from course_utils.models import FOLDER, cache_dir
+from course_utils.training.sae_sample import language_model
 from course_utils.training.sae_texts import Windows, fetch, make_windows
 
 __all__ = ["LATE", "MIDDLE", "Harvest", "harvest", "load_harvest", "residuals", "shuffled_twin", "windows"]
@@ -46,15 +47,6 @@ def windows(folder: Path | None = None) -> Windows:
         np.savez_compressed(path, tokens=made.tokens, source=made.source, held_out=made.held_out)
     stored = np.load(path)
     return Windows(stored["tokens"], stored["source"], stored["held_out"])
-
-
-def language_model() -> Any:
-    """SmolLM2 as Hugging Face's class with fast attention, frozen."""
-    from transformers import AutoModelForCausalLM
-
-    folder = str(cache_dir() / FOLDER)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
-    return model.eval().requires_grad_(False)
 
 
 def shuffled_twin(model: Any, seed: int = SEED) -> Any:

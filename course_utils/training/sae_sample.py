@@ -7,13 +7,14 @@ They are what the model writes when it is used, which none of the packages' text
 
 import itertools
 from pathlib import Path
+from typing import Any
 
 import torch
 from tqdm import tqdm
 
 from course_utils.models import FOLDER, cache_dir
 
-__all__ = ["SEPARATOR", "prompts", "sample"]
+__all__ = ["SEPARATOR", "language_model", "prompts", "sample"]
 
 TASKS = (
     "Explain {} to a child.",
@@ -34,6 +35,15 @@ SEPARATOR = "\n\x00\n"
 """Between two conversations in the file."""
 
 
+def language_model() -> Any:
+    """SmolLM2 as Hugging Face's class with fast attention, frozen."""
+    from transformers import AutoModelForCausalLM
+
+    folder = str(cache_dir() / FOLDER)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="sdpa")
+    return model.eval().requires_grad_(False)
+
+
 def prompts() -> list[str]:
     """All pairs of task and topic, as the model's chat template writes them."""
     pairs = itertools.product(TOPICS, TASKS)
@@ -44,13 +54,10 @@ def prompts() -> list[str]:
 
 def sample(path: Path) -> int:
     """Writes the conversations to `path`; their number comes back."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
-    folder = str(cache_dir() / FOLDER)
-    model = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="sdpa"
-    ).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder, padding_side="left")
+    model = language_model()
+    tokenizer = AutoTokenizer.from_pretrained(str(cache_dir() / FOLDER), padding_side="left")
     torch.manual_seed(SEED)
     texts: list[str] = []
     asked = prompts()

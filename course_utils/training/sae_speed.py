@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from course_utils.training.sae_train import TrainConfig, train
+from course_utils.training.sae_train import TrainConfig, scale_of, train
 
 __all__ = ["ours", "saelens"]
 
@@ -53,7 +53,7 @@ def saelens(resid: Tensor, config: TrainConfig) -> tuple[float, float]:
         feature_sampling_window=10**9,
         logger=LoggingConfig(log_to_wandb=False),
     )
-    scale = float(resid.float().square().mean().sqrt())
+    scale = scale_of(resid)
     last: list[Tensor] = []
     began = time.process_time()
     SAETrainer(settings, sae, _batches(resid, config, scale, last)).fit()

@@ -57,27 +57,14 @@ SOURCES = {
 }
 """What each kind is and where it comes from."""
 
-DEBIAN: tuple[str, ...] = (
-    "wordnet-base",
-    "dict-jargon",
-    "bible-kjv-text",
-    "bible-kjv",
-    "python3.11-doc",
-    "libpython3.11-stdlib",
-)
-DEBIAN += ("sqlite3-doc",)
-DIALOGUES: tuple[str, ...] = (
-    "ai",
-    "coding",
-    "computers",
-    "conversations",
-    "emotion",
-    "food",
-    "greetings",
-    "history",
-    "literature",
-)
-DIALOGUES += ("money", "science", "sports", "tech_support", "trivia")
+DEBIAN = (
+    "wordnet-base", "dict-jargon", "bible-kjv-text", "bible-kjv", "python3.11-doc", "libpython3.11-stdlib",
+    "sqlite3-doc",
+)  # fmt: skip
+DIALOGUES = (
+    "ai", "coding", "computers", "conversations", "emotion", "food", "greetings", "history", "literature",
+    "money", "science", "sports", "tech_support", "trivia",
+)  # fmt: skip
 
 
 def fetch(folder: Path | None = None) -> Path:

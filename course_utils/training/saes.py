@@ -24,12 +24,12 @@ from course_utils.training.sae_harvest import (
     LATE,
     MIDDLE,
     Harvest,
-    language_model,
     load_harvest,
     residuals,
     shuffled_twin,
     windows,
 )
+from course_utils.training.sae_sample import language_model
 from course_utils.training.sae_texts import SOURCES, WIDTH, Windows
 from course_utils.training.sae_train import TrainConfig, to_saelens, train
 

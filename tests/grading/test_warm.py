@@ -44,6 +44,11 @@ def printed(record: Record, cell: int = 1) -> str:
     return "".join(part.get("text", part.get("evalue", "")) for part in record.cells[cell].outputs)
 
 
+def processes_of(path: Path) -> list[psutil.Process]:
+    """The warm parent with this socket, and what it has forked."""
+    return [p for p in psutil.process_iter(["cmdline"]) if str(path) in (p.info["cmdline"] or [])]
+
+
 DOUBLE = "def f(x): return 2 * x"
 STATE = """
 import json, locale, multiprocessing, os, re, resource, signal, sys, threading
@@ -177,12 +182,7 @@ print(seen)
 
 def test_the_parent_cannot_be_seen_reached_or_killed(forked):
     until = time.monotonic() + 30
-    while (
-        len(
-            found := [p for p in psutil.process_iter(["cmdline"]) if str(forked) in (p.info["cmdline"] or [])]
-        )
-        > 1
-    ):
+    while len(found := processes_of(forked)) > 1:
         assert time.monotonic() < until, f"what was forked for an earlier notebook is still there: {found}"
         time.sleep(0.1)
     (parent,) = found
@@ -301,9 +301,7 @@ def test_it_ends_and_leaves_nothing_when_its_starter_is_killed():
         time.sleep(0.1)
     starter.kill()
     starter.wait()
-    while path.parent.exists() or any(
-        str(path) in (process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
-    ):
+    while path.parent.exists() or processes_of(path):
         assert time.monotonic() < until, "it is still there"
         time.sleep(0.1)
 

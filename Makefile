@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help ready demo test test-fast lab check release assets lint clean
+.PHONY: help ready demo test test-fast hub test-hub lab check release bench assets lint clean
 help:       ## this list
 	@grep -hE '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/' | expand -t 12
 
@@ -23,10 +23,31 @@ demo: ready  ## a whole class, from release to feedback
 	$(BIN)/course demo
 
 test: ready  ## every test
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not hub"
 
 test-fast: ready  ## the tests of everyday, in minutes
-	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/pytest -n 2 --dist loadgroup -m "not slow and not hub"
+
+$(VENV)/.hub: requirements-hub.txt deploy/hub/package-lock.json $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-hub.txt
+	mkdir -p $(VENV)/proxy && cp deploy/hub/package.json deploy/hub/package-lock.json $(VENV)/proxy
+	npm ci --prefix $(VENV)/proxy --no-audit --no-fund --loglevel=error
+	touch $@
+
+hub: ready $(VENV)/.hub  ## a class on a JupyterHub of this machine, for trying out
+	$(BIN)/course hub
+
+$(VENV)/.axe: tests/hub/package-lock.json $(VENV)/.ready
+	mkdir -p $(VENV)/axe && cp tests/hub/package.json tests/hub/package-lock.json $(VENV)/axe
+	npm ci --prefix $(VENV)/axe --no-audit --no-fund --loglevel=error
+	touch $@
+
+test-hub: ready $(VENV)/.hub $(VENV)/.axe  ## the tests of that class and of its pages, in a browser (needs chromium)
+	$(BIN)/pytest -n 0 -m hub tests/hub
+
+$(VENV)/.ci: requirements-ci.txt $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements-ci.txt
+	touch $@
 
 lab: ready  ## JupyterLab on the course folder
 	$(BIN)/jupyter lab
@@ -38,6 +59,13 @@ check: ready  ## the gate for every lesson: check and audit
 release: ready  ## regenerate release/ from source/
 	$(BIN)/course release
 
+$(VENV)/otter/.ready: requirements-bench.txt $(VENV)/.ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --target $(VENV)/otter -r requirements-bench.txt
+	touch $@
+
+bench: ready $(VENV)/otter/.ready  ## how fast the grader is, beside others (an hour on a quiet machine)
+	$(BIN)/course bench --otter $(VENV)/otter --json docs/bench.json --pictures docs/pictures
+
 assets: ready  ## train the shipped weights again
 	$(BIN)/python -m course_utils.training.induction
 	$(BIN)/python -m course_utils.training.probe_texts
@@ -47,6 +75,9 @@ assets: ready  ## train the shipped weights again
 	$(BIN)/python -m course_utils.training.sae_harvest
 	$(BIN)/python -m course_utils.training.sae_harvest --shuffled
 	$(BIN)/python -m course_utils.training.saes
+	$(BIN)/python -m course_utils.training.organisms
+	$(BIN)/python -m course_utils.training.organism_readings
+	$(BIN)/python -m course_utils.training.organism_directions
 
 lint: ready  ## ruff and mypy
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

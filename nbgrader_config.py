@@ -21,6 +21,10 @@ c.ExchangeCollect.check_owner = False
 # One time zone for every submission's time stamp, so that late ones sort rightly.
 c.Exchange.timezone = "UTC"
 
+# Where the gradebook is, if not in gradebook.db here (deploy/kubernetes/ sets it; the password comes from $PGPASSWORD).
+if gradebook := os.environ.get("COURSE_GRADEBOOK_URL"):
+    c.CourseDirectory.db_url = gradebook
+
 # Cells tagged `demo` (figures, sweeps, widgets, try-it cells) are for reading: skip them when validating and
 # grading, so that a submission costs what its exercises cost.
 c.ExecutePreprocessor.skip_cells_with_tag = "demo"

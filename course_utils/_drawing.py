@@ -51,6 +51,7 @@ COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7"]  # Okabe and Ito: blue, v
 FIFTH = "#555555"  # a grey for the one line more than four
 DASHES: list[Any] = ["-", "--", "-.", ":", (0, (8, 3))]
 MARKERS = ["o", "s", "^", "D", "X"]
+ROUNDING = 1e-6  # of the largest value, or of 1: what float32 leaves where 0 is meant
 STYLE: Any = {
     "figure.dpi": 100, "savefig.dpi": 200, "figure.constrained_layout.use": True, "figure.facecolor": "white",
     "font.size": 10, "axes.titlesize": 11, "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9,
@@ -148,7 +149,7 @@ def canvas(title: str, width: float, height: float) -> tuple[Figure, Axes]:
 
 def draw_heat(axes: Axes, values: np.ndarray, signed: bool, limit: float | None) -> Any:
     """The image of `values`: signed symmetric about 0, fractions on [0, 1], others from 0 to the maximum."""
-    if not signed and values.min() < 0:
+    if not signed and values.min() < -ROUNDING * max(1.0, np.abs(values).max()):
         raise ValueError(
             f"the smallest value is {values.min():.3g}, below 0. If these should not be negative, look at the code "
             "that made them; to draw values on both sides of 0 pass signed=True."

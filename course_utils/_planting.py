@@ -1,7 +1,8 @@
 """The heads of each kind of planted circuit, as plain descriptions; `planted.py` turns them into weights.
 
-A signal is a direction of the residual stream: "bit" and "noise" (written by the embedding of a word), "s1" to "s3"
-(between heads), "out" (read by the logits), "unread" (read by nothing), "here" (1 at the position looked at).
+A signal is a direction of the residual stream: "bit" and "noise" (written by the embedding of a word), "known" (the
+bit, but of some words only), "s1" to "s3" (between heads), "out" (read by the logits), "unread" (read by nothing),
+"here" (1 at the position looked at).
 """
 
 from dataclasses import dataclass
@@ -55,19 +56,23 @@ def planted_parts(kind: str, places: list[int], last: int) -> tuple[list[Part], 
             Part("reader", 1, look=first, write=("s2",), opens=(("s1", 1.0),), threshold=0.5, **carry),
             Part("writer", 2, last, last, "s2", ("out",), senders=(("reader", "V"),)),
         ], [{"reader", "writer"}]
-    result = ("s2", "out") if kind == "backup" else ("s2",)
-    wakes: dict[str, Any] = {
-        "opens": (("s2", -1.0),),
-        "threshold": -0.5,
-        "senders": (("sender", "V"), ("main", "Q")),
-    }
+    if kind == "nothing":
+        return [], []
+    part_time, maze = kind.startswith("part-time"), kind.endswith("maze")
+    result = ("s2",) if maze else ("s2", "out")
+    # A part-time backup sees for itself, but only some of the words; the other one reads what the sender copied.
+    reads: dict[str, Any] = (
+        {"look": first, "read": "known", "senders": (("embed", "V"), ("main", "Q"))}
+        if part_time
+        else {"look": relay, "read": "s1", "senders": (("sender", "V"), ("main", "Q"))}
+    )
     parts = [
         Part("sender", 0, relay, first, "bit", ("s1",), senders=(("embed", "V"),)),
         Part("main", 1, last, relay, "s1", result, senders=(("sender", "V"),)),
-        Part("backup", 2, last, relay, "s1", result[-1:], **wakes),
+        Part("backup", 2, last, write=result[-1:], opens=(("s2", -1.0),), threshold=-0.5, **reads),
     ]
-    ways = [{"sender", "main"}, {"sender", "backup"}]
-    if kind == "maze":
+    ways = [{"sender", "main"}, {"backup"} if part_time else {"sender", "backup"}]
+    if maze:
         parts.append(Part("second carrier", 1, look=second, write=("s3",), **carry))
         gate = {"opens": (("s2", 1.0), ("s3", 1.0)), "threshold": 1.5}
         wanted = tuple((name, "Q") for name in ("main", "backup", "second carrier"))

@@ -4,12 +4,13 @@ CourseError
 ├── ModelError        a model is missing, damaged or unknown
 ├── LessonError       a lesson or its release is missing or malformed
 ├── ClassError        a class directory, an exchange or a submission is not as it should be
-└── SandboxError      submissions cannot be shut in on this machine
+├── SandboxError      submissions cannot be shut in on this machine
+└── ClusterError      the processes that examine submissions cannot be reached, or are not like this one
 
 Each carries one message: what was expected, what came, what to do. The `course` command prints it without a traceback.
 """
 
-__all__ = ["ClassError", "CourseError", "LessonError", "ModelError", "SandboxError"]
+__all__ = ["ClassError", "ClusterError", "CourseError", "LessonError", "ModelError", "SandboxError"]
 
 
 class CourseError(Exception):
@@ -30,3 +31,7 @@ class ClassError(CourseError):
 
 class SandboxError(CourseError):
     """Submissions cannot be shut in on this machine, or not as configured."""
+
+
+class ClusterError(CourseError):
+    """The processes that examine submissions cannot be reached, or are not like this one."""

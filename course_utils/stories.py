@@ -127,9 +127,8 @@ def prediction_panels(
         axes.set_title(f"{name}\nscore {say_number(scores[name])}", loc="left", fontsize=10)
     row[0].set_ylabel(f"actual {label}")
     figure.supxlabel(f"predicted {label}", fontsize=10)
-    row[0].annotate(
-        "perfect", (ends[1], ends[1]), (-6, -14), textcoords="offset points", ha="right", fontsize=8.5
-    )
+    # In the corner of what was predicted and did not happen: on the line itself the label would hide dots.
+    row[0].text(0.97, 0.04, "dashed: perfect", transform=row[0].transAxes, ha="right", fontsize=8.5)
     told = say_list([f"{name} {say_number(score)}" for name, score in scores.items()])
     return figure, say_sentence(f"prediction score on {len(truth)} interventions: {told}")
 

@@ -236,6 +236,12 @@ def test_marked_heads_are_named_in_the_grid_and_in_words() -> None:
     assert written(plots.head_grid(scores, "Claim", "score", mark=[])) == []
 
 
+def test_rounding_below_zero_is_drawn_as_zero_and_more_than_that_is_refused() -> None:
+    assert image_of(plots.head_grid([[-4e-8, 1.0]], "Claim", "part")).get_clim() == (0, 1)
+    with pytest.raises(ValueError, match="signed=True"):
+        plots.head_grid([[-1e-5, 1.0]], "Claim", "part")
+
+
 def test_signed_grids_mark_the_largest_in_size() -> None:
     picture = plots.head_grid([[0.1, -5.0], [2.0, 1.0]], "Claim", "effect", signed=True)
     assert written(picture)[0] == "L0H1" and "−5.00" in picture[1]

@@ -1,6 +1,7 @@
 """The project's own promises: pins that agree, an honest `__all__`, commands that explain themselves."""
 
 import importlib
+import os
 import pkgutil
 import re
 import subprocess
@@ -15,6 +16,10 @@ import course_utils
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = [m.name for m in pkgutil.walk_packages(course_utils.__path__, "course_utils.") if not m.ispkg]
 
+ON_A_HUB = dict.fromkeys(
+    ("course_utils.exchange.page", "course_utils.exchange.service", "course_utils.hub.spawner"), "jupyterhub"
+) | {"course_utils.hub.native": "nativeauthenticator"}
+
 
 def pins(lines):
     return {line.split("#")[0].strip() for line in lines if "==" in line.split("#")[0]}
@@ -27,10 +32,10 @@ def test_environment_has_the_same_pins_as_requirements():
 
 
 def test_every_requirement_is_pinned():
-    for name in ("requirements.txt", "requirements-models.txt"):
-        for line in (ROOT / name).read_text().splitlines():
+    for path in ROOT.glob("requirements*.txt"):
+        for line in path.read_text().splitlines():
             entry = line.split("#")[0].strip()
-            assert not entry or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", entry), f"{name}: {line}"
+            assert not entry or re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.]+", entry), f"{path.name}: {line}"
 
 
 def test_installed_packages_are_the_pinned_ones():
@@ -41,13 +46,40 @@ def test_installed_packages_are_the_pinned_ones():
         assert version(name).split("+")[0] == wanted, name
 
 
+@pytest.mark.xdist_group("grouped")
+def test_what_belongs_together_runs_in_one_process(request):
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        pytest.skip("one process runs all tests: grouped or not is the same (`make test` runs two)")
+    assert request.node.nodeid.endswith("@grouped")
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_all_is_true(name):
+    if name in ON_A_HUB:
+        pytest.importorskip(
+            ON_A_HUB[name], reason="requirements-hub.txt is not installed (`make test-hub` does it)"
+        )
     module = importlib.import_module(name)
     assert all(hasattr(module, item) for item in module.__all__)
 
 
-@pytest.mark.parametrize("command", ["", "fetch-models", "doctor", "release", "check", "audit", "demo"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "",
+        "fetch-models",
+        "doctor",
+        "release",
+        "check",
+        "audit",
+        "autograde",
+        "regrade",
+        "report",
+        "bundle",
+        "demo",
+        "hub",
+    ],
+)
 def test_every_command_explains_itself_and_its_exit_status(command):
     run = course(*command.split(), "--help")
     assert run.returncode == 0

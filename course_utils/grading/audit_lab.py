@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["NOT_LAB", "lab_callables"]
 
-NOT_LAB = ("grading", "training", "cli")
+NOT_LAB = ("grading", "training", "exchange", "hub", "bench", "cli")
 """Parts of the package that lessons do not import."""
 
 

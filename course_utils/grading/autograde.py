@@ -13,9 +13,12 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import secrets
 import shutil
 import tempfile
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,15 +27,23 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 
+from course_utils.grading import formgrader
 from course_utils.grading.examine_step import Assigned, Examine
-from course_utils.grading.intake import Intake, read_notebook, take_in
+from course_utils.grading.intake import read_notebook, take_in
 from course_utils.grading.ledger import Ledger
 from course_utils.grading.rebuild import rebuild
 from course_utils.grading.skeleton import read_gradebook, skeleton
-from course_utils.grading.staging import give_along, let_read, own_prefix, read_timestamp, remove_stale
+from course_utils.grading.staging import (
+    Staged,
+    give_along,
+    let_read,
+    own_prefix,
+    read_timestamp,
+    remove_stale,
+)
 from course_utils.grading.warm import is_ready, warm_parent
 
-__all__ = ["HonestAutograde", "install"]
+__all__ = ["HonestAutograde", "Prepared", "install"]
 
 OWN = ".grading"
 MANY = 3
@@ -47,7 +58,10 @@ def install() -> None:
     import nbgrader.apps.autogradeapp
     from nbgrader.apps.api import NbGraderAPI
     from nbgrader.coursedir import CourseDirectory
+    from sqlalchemy.exc import SAWarning
 
+    # nbgrader looks for a new submission's neighbours before it adds it: it is stored, three warnings notwithstanding.
+    warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
     # A time stamp that is none ends nbgrader's commands and formgrader's pages for everybody; a pipe hangs them.
     CourseDirectory.get_existing_timestamp = lambda self, folder: read_timestamp(Path(folder))[0]
     NbGraderAPI.get_submitted_timestamp = lambda self, assignment, student: read_timestamp(
@@ -55,14 +69,24 @@ def install() -> None:
     )[0]
     nbgrader.apps.api.Autograde = HonestAutograde
     nbgrader.apps.autogradeapp.Autograde = HonestAutograde
+    formgrader.install()
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A submission that can be examined. Nothing of it has been written to the class yet."""
+
+    staged: Staged
+    notebooks: dict[str, tuple[Any, Any]]
+    """By the name of each notebook's file: the notebook, rebuilt and sanitised, and its resources."""
 
 
 class HonestAutograde(Autograde):
     """nbgrader's `Autograde`; for a course without `Examine` in its preprocessors it changes nothing."""
 
-    _folder: tempfile.TemporaryDirectory | None = None
-    _staging: Path
-    _intake: Intake
+    ready: Prepared | None = None
+    """What somebody else has prepared already: the one submission that this is about."""
+    _prepared: Prepared | None = None
 
     @property
     def honest(self) -> bool:
@@ -86,9 +110,9 @@ class HonestAutograde(Autograde):
         marker = self._unfinished(assignment_id, student_id)
         forced = bool(self.force)  # type: ignore[has-type]
         interrupted = marker.exists()
+        self.force = forced or interrupted or self._is_newly_stamped(assignment_id, student_id)
         marker.parent.mkdir(parents=True, exist_ok=True)
         marker.touch()  # before old results are removed
-        self.force = forced or interrupted or self._is_newly_stamped(assignment_id, student_id)
         try:
             wanted = super().init_destination(assignment_id, student_id)
         finally:
@@ -115,20 +139,13 @@ class HonestAutograde(Autograde):
         if not self.honest:
             super().init_assignment(assignment_id, student_id)
             return
-        source = Path(self._format_source(assignment_id, student_id))
         dest = Path(self._format_dest(assignment_id, student_id))
-        self._folder = tempfile.TemporaryDirectory(prefix=own_prefix())
-        self._staging = Path(self._folder.name)
-        self._intake = take_in(source, self._staging / "files")
-        given = self._given_files(assignment_id)
-        for folder in (self._staging / "files", self._staging / "given"):
-            folder.mkdir(exist_ok=True)
-            give_along(given, folder, self.exclude_overwriting.get(assignment_id, []), self.coursedir.ignore)
-            let_read(folder)
+        self._clear()
+        self._note_submission(assignment_id, student_id)
+        self._prepared = self.ready or self.prepare(self._format_source(assignment_id, student_id))
         dest.mkdir(parents=True, exist_ok=True)
         left_out = shutil.ignore_patterns("*.ipynb", *ACTIVE)
-        shutil.copytree(self._staging / "files", dest, ignore=left_out, dirs_exist_ok=True)
-        self._note_submission(assignment_id, student_id, source)
+        shutil.copytree(self._prepared.staged.files, dest, ignore=left_out, dirs_exist_ok=True)
 
     def convert_notebooks(self) -> None:
         """Grades each submission; leaves no copy behind."""
@@ -137,48 +154,97 @@ class HonestAutograde(Autograde):
             try:
                 super().convert_notebooks()
             finally:
-                if self._folder:
-                    self._folder.cleanup()
+                self._clear()
 
     def convert_single_notebook(self, notebook_filename: str) -> None:
-        """Rebuilds one notebook, has it examined, and writes grades, graded notebook and record."""
+        """Has one notebook examined, and writes grades, graded notebook and record."""
         if not self.honest:
             super().convert_single_notebook(notebook_filename)
             return
+        assert self._prepared is not None
+        notebook, resources = self._prepared.notebooks[notebook_filename]
+        where = resources["nbgrader"]
+        for note in notebook.metadata["course"]["notes"]:
+            self.log.warning("%s, %s.ipynb: %s", where["student"], where["notebook"], note)
+        try:
+            self._sanitizing = False
+            self._init_preprocessors()
+            output, resources = self.exporter.from_notebook_node(notebook, resources)
+        finally:
+            self._sanitizing = True  # else nbgrader would look for the next submission in autograded/
+        self.write_single_notebook(output, resources)
+        self._write_record(where, resources["course"])  # the exporter works on a copy
+        if resources["course"].problem:
+            self._give_zeros(where)
+
+    def whose(self, submission: str) -> tuple[str, str]:
+        """(assignment, student) of a submission folder."""
+        pattern = self._format_source("(?P<assignment>.*)", "(?P<student>.*)", escape=True)
+        found = re.match(pattern, submission)
+        assert found is not None, f"{submission} does not match {pattern}"
+        return found["assignment"], found["student"]
+
+    def is_wanted(self, submission: str) -> bool:
+        """Whether `init_destination` would say so; nothing is changed."""
+        assignment, student = self.whose(submission)
+        if student in self.coursedir.student_id_exclude.split(","):
+            return False
+        dest = Path(self._format_dest(assignment, student))
+        graded = all((dest / Path(name).name).exists() for name in self.assignments[submission])
+        again = bool(self.force) or self._is_newly_stamped(assignment, student)  # type: ignore[has-type]
+        return again or not graded or self._unfinished(assignment, student).exists()
+
+    def prepare(self, submission: str) -> Prepared:
+        """That submission folder, ready to be examined."""
+        prepared = Prepared(self._stage(*self.whose(submission)), {})
+        try:
+            for name in sorted(self.assignments[submission]):
+                prepared.notebooks[name] = self._rebuilt(name, prepared.staged)
+        except BaseException:
+            prepared.staged.remove()
+            raise
+        return prepared
+
+    def _clear(self) -> None:
+        if self._prepared is not None:
+            self._prepared.staged.remove()
+
+    def _stage(self, assignment_id: str, student_id: str) -> Staged:
+        """Copies of what was handed in and of what was given along, for both sandboxes."""
+        source = Path(self._format_source(assignment_id, student_id))
+        folder = Path(tempfile.mkdtemp(prefix=own_prefix()))
+        try:
+            staged = Staged(folder, take_in(source, folder / "files"))
+            keep = self.exclude_overwriting.get(assignment_id, [])
+            for place in (staged.files, staged.given):
+                place.mkdir(exist_ok=True)
+                give_along(self._given_files(assignment_id), place, keep, self.coursedir.ignore)
+                let_read(place)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return staged
+
+    def _rebuilt(self, notebook_filename: str, staged: Staged) -> tuple[Any, Any]:
+        """The notebook rebuilt and sanitised, and its resources with what `Examine` has to know."""
         resources = self.init_single_notebook_resources(notebook_filename)
         where = resources["nbgrader"]
         given = self._skeleton(where["assignment"], where["notebook"])
-        path = self._staging / "files" / Path(notebook_filename).name
+        path = staged.files / Path(notebook_filename).name
         missing = (
             f"The submission has no notebook {path.name}. Hand it in under the name it was fetched with."
         )
         submitted, problem = read_notebook(path) if path.is_file() else (None, missing)
         rebuilt = rebuild(given, submitted)
-        notes = [*([problem] if problem else []), *self._intake.notes, *rebuilt.notes]
-        for note in notes:
-            self.log.warning("%s, %s: %s", where["student"], path.name, note)
         notebook = rebuilt.notebook
+        notes = [*([problem] if problem else []), *staged.intake.notes, *rebuilt.notes]
         notebook.metadata["course"] = {"notes": notes}
-        resources["course"] = Assigned(
-            given,
-            self._staging / "files",
-            self._staging / "given",
-            self._seeds(where, notebook),
-            problem or "",
-            Ledger(Path(self.coursedir.root) / OWN / "ledger"),
-        )
-        output = ""
-        try:
-            for self._sanitizing in (True, False):
-                self._init_preprocessors()
-                output, resources = self.exporter.from_notebook_node(notebook, resources)
-                notebook = nbformat.reads(output, as_version=4)
-        finally:
-            self._sanitizing = True  # else nbgrader would look for the next submission in autograded/
-        self.write_single_notebook(output, resources)
-        self._write_record(where, resources["course"].record)
-        if problem:
-            self._give_zeros(where)
+        seeds = self._seeds(where, notebook, staged.intake.digest)
+        ledger = Ledger(Path(self.coursedir.root) / OWN / "ledger")
+        resources["course"] = Assigned(given, staged, seeds, problem or "", ledger)
+        self._init_preprocessors()
+        output, resources = self.exporter.from_notebook_node(notebook, resources)
+        return nbformat.reads(output, as_version=4), resources
 
     def set_permissions(self, assignment_id: str, student_id: str) -> None:
         """The last step: from here on the submission counts as graded."""
@@ -219,7 +285,8 @@ class HonestAutograde(Autograde):
             cells, kernel = read_gradebook(gradebook, notebook, assignment_id)
         return skeleton(Path(release) / f"{notebook}.ipynb", cells, kernel)
 
-    def _note_submission(self, assignment_id: str, student_id: str, source: Path) -> None:
+    def _note_submission(self, assignment_id: str, student_id: str) -> None:
+        source = Path(self._format_source(assignment_id, student_id))
         timestamp, problem = read_timestamp(source)
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             if self.create_student:
@@ -249,9 +316,13 @@ class HonestAutograde(Autograde):
     def _unfinished(self, assignment_id: str, student_id: str) -> Path:
         return Path(self.coursedir.root) / OWN / "unfinished" / assignment_id / student_id
 
-    def _seeds(self, where: dict[str, Any], notebook: Any) -> dict[str, str]:
+    def record_path(self, assignment_id: str, student_id: str, notebook: str) -> Path:
+        """The file with the record of what was graded last."""
+        return Path(self.coursedir.root) / OWN / "records" / assignment_id / student_id / f"{notebook}.json"
+
+    def _seeds(self, where: dict[str, Any], notebook: Any, files: str) -> dict[str, str]:
         """Inputs are fresh for every attempt, and the same when it is graded again. Nobody outside can tell them."""
-        words = [where["student"], where["assignment"], where["notebook"], self._intake.digest]
+        words = [where["student"], where["assignment"], where["notebook"], files]
         attempt = "\0".join([*words, nbformat.writes(notebook)]).encode("utf-8", "replace")
         secret = _secret(Path(self.coursedir.root) / OWN)
         return {
@@ -259,13 +330,13 @@ class HonestAutograde(Autograde):
             "test": hmac.new(secret, attempt, "sha256").hexdigest(),
         }
 
-    def _write_record(self, where: dict[str, Any], record: Any) -> None:
+    def _write_record(self, where: dict[str, Any], assigned: Assigned) -> None:
+        record = assigned.record
         if record is None:
             return
-        record.digests = {"files": self._intake.digest, "seed": record.seeds.get("given", "")}
-        folder = Path(self.coursedir.root) / OWN / "records" / where["assignment"] / where["student"]
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{where['notebook']}.json"
+        record.digests = {"files": assigned.staged.intake.digest, "seed": record.seeds.get("given", "")}
+        path = self.record_path(where["assignment"], where["student"], where["notebook"])
+        path.parent.mkdir(parents=True, exist_ok=True)
         fresh = path.with_suffix(".new")
         fresh.write_text(json.dumps(record.to_dict(), indent=1) + "\n", encoding="utf-8")
         fresh.replace(path)

@@ -20,7 +20,10 @@ import course_utils
 from course_utils.errors import SandboxError
 from course_utils.grading import seccomp
 
-__all__ = ["HOME", "SUBMISSION", "WRITABLE", "command", "how_to_shut_in", "system_call_filter"]
+__all__ = [
+    "HOME", "SUBMISSION", "WRITABLE", "command", "how_to_shut_in", "package_folders", "system_call_filter",
+    "system_folders",
+]  # fmt: skip
 
 HOME, SUBMISSION = "/home/student", "/submission"
 WRITABLE = ("/tmp", "/dev/shm", HOME)
@@ -106,7 +109,7 @@ def command(
     words = [*start, *_walls(start), "--clearenv"]
     for name, value in environment.items():
         words += ["--setenv", name, value]
-    for folder in _system():
+    for folder in system_folders():
         words += (
             ["--symlink", os.readlink(folder), folder]
             if os.path.islink(folder)
@@ -115,7 +118,7 @@ def command(
     words += ["--proc", "/proc", "--dev", "/dev"]
     for place in WRITABLE:
         words += ["--perms", "0777", "--size", size, "--tmpfs", place]
-    seen = dict.fromkeys(_packages()) | {str(outside): inside for outside, inside in folders.items()}
+    seen = dict.fromkeys(package_folders()) | {str(outside): inside for outside, inside in folders.items()}
     for outside, inside in seen.items():
         for parent in reversed(
             Path(inside or outside).parents[:-1]
@@ -128,14 +131,15 @@ def command(
     return [*words, "--"]
 
 
-def _system() -> list[str]:
+def system_folders() -> list[str]:
+    """What of the machine's system can be read inside."""
     wanted = ["/usr", "/bin", "/sbin", "/lib", "/lib64", "/etc/ld.so.cache", "/etc/alternatives", "/etc/fonts",
               "/etc/localtime", "/etc/mime.types"]  # fmt: skip
     return [place for place in wanted if os.path.lexists(place)]
 
 
 @functools.cache
-def _packages() -> list[str]:
+def package_folders() -> list[str]:
     """Python, what is installed in it, the course's package and its models; never a course folder."""
     from course_utils.models import cache_dir
 

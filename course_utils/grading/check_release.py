@@ -12,9 +12,10 @@ from course_utils.grading.lesson import Lesson
 from course_utils.grading.lesson_source import inside
 from course_utils.grading.release import generate
 
-__all__ = ["check_release", "leaks"]
+__all__ = ["check_release", "leaks", "passages", "plain", "strings"]
 
 LEAST_LEAK = 20  # characters; shorter lines occur by chance
+LEAST_PASSAGE = 60  # the same for neighbouring lines, in files that are not this lesson's
 
 
 def check_release(lesson: Lesson) -> Iterator[Finding]:
@@ -67,16 +68,45 @@ def _first_cell(new: dict[str, Any], old: dict[str, Any]) -> str:
 
 def _secrets(lesson: Lesson) -> set[str]:
     """Lines of solutions, hidden tests, mark schemes and model answers that students see nowhere else."""
-    lines: list[str] = []
+    lines = [line for block in _blocks(lesson) for line in block]
+    visible = "\n".join(cell.released for cell in lesson.cells)
+    return {s for s in map(str.strip, lines) if len(s) >= LEAST_LEAK and s not in visible}
+
+
+def _blocks(lesson: Lesson) -> Iterator[list[str]]:
+    """The lines of each solution, hidden test, mark scheme and model answer."""
     for cell in lesson.cells:
         for region in ("solution", "hidden", "scheme"):
-            lines += inside(cell.source, region)
+            yield inside(cell.source, region)
         if (cell.kind == "answer" and cell.meta) or (
             cell.kind == "solution" and "BEGIN SOLUTION" not in cell.source
         ):
-            lines += cell.source.split("\n")
-    visible = "\n".join(cell.released for cell in lesson.cells)
-    return {s for s in map(str.strip, lines) if len(s) >= LEAST_LEAK and s not in visible}
+            yield cell.source.split("\n")
+
+
+def passages(lesson: Lesson) -> set[str]:
+    """Neighbouring lines of the instructor's half, as `plain` text of 60 characters or a little more each.
+
+    For files that are not this lesson's, where a line alone (`with torch.inference_mode():`) is anybody's. Imports
+    do not count, nor what the lesson shows its students.
+    """
+    visible, found_passages = plain("\n".join(cell.released for cell in lesson.cells)), set()
+    for block in _blocks(lesson):
+        lines = plain("\n".join(block)).split("\n")
+        for start in range(len(lines)):
+            end = start + 1
+            while end < len(lines) and sum(map(len, lines[start:end])) < LEAST_PASSAGE:
+                end += 1
+            passage = "\n".join(lines[start:end])
+            if len(passage) >= LEAST_PASSAGE and passage not in visible:
+                found_passages.add(passage)
+    return found_passages
+
+
+def plain(text: str) -> str:
+    """The lines that are neither blank nor an import, without the space around them."""
+    lines = (line.strip() for line in text.split("\n"))
+    return "\n".join(line for line in lines if line and not line.startswith(("import ", "from ")))
 
 
 def leaks(lesson: Lesson) -> Iterator[Finding]:
@@ -87,7 +117,7 @@ def leaks(lesson: Lesson) -> Iterator[Finding]:
             continue
         text = path.read_text(encoding="utf-8", errors="replace")
         if path.suffix in (".ipynb", ".json"):
-            text = _strings(text)
+            text = strings(text)
         if hits := sorted(secret for secret in secrets if secret in text):
             name = path.relative_to(lesson.release_dir).as_posix()
             what = f"{len(hits)} line(s) of the instructor's half, such as {hits[0][:60]!r}"
@@ -95,7 +125,7 @@ def leaks(lesson: Lesson) -> Iterator[Finding]:
             yield found(lesson, "leak", message)
 
 
-def _strings(text: str) -> str:
+def strings(text: str) -> str:
     """Every string of a JSON text, unescaped; the text itself if it is not JSON."""
     found_strings: list[str] = []
 

@@ -7,7 +7,7 @@
 The folder is a course directory like any other, with settings, gradebook and exchange of its own: formgrader
 can be opened on it. Each student has a folder in it, fetches and submits there and finds feedback there.
 
-`demo_students` says what each student hands in, `demo_class` makes the folder, `pool` grades, `demo_outcome`
+`demo_students` says what each student hands in, `demo_class` makes the folder, `many` grades, `demo_outcome`
 reads what came of it and `demo_report` shows it.
 """
 
@@ -17,7 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -37,36 +37,43 @@ from course_utils.grading.demo_outcome import read_outcome
 from course_utils.grading.demo_report import DemoReport, Outcome
 from course_utils.grading.demo_students import STUDENTS, Work
 from course_utils.grading.lesson import Lesson, find_lessons, load_lesson
-from course_utils.grading.pool import Pool, grading_pool
 from course_utils.grading.release import generate
+
+if TYPE_CHECKING:
+    from course_utils.grading.cluster import Cluster
 
 __all__ = ["STUDENTS", "DemoReport", "Outcome", "run_demo"]
 
 Step = Callable[[str], None]
 
 
-def run_demo(root: Path, lessons: list[str], into: Path, console: Console, jobs: int = 2) -> DemoReport:
+def run_demo(
+    root: Path, lessons: list[str], into: Path, console: Console, jobs: int = 2, gradebook: str = ""
+) -> DemoReport:
     """What became of the sample students of a class made afresh in `into`, for these lessons (none: all).
 
     >>> run_demo(Path("."), [], Path("demo-class"), Console()).to_dict()["outcomes"]     # doctest: +SKIP
 
-    `jobs` submissions are graded at once. A submission that cannot be graded is a row of the report. Raises
-    `ClassError` for a folder that the demo did not make, `LessonError` for a lesson that cannot be released.
+    `jobs` submissions are graded at once; `gradebook` is an empty database (none: SQLite in `into`). A submission
+    that cannot be graded is a row of the report. Raises `ClassError` for a folder or database that the demo did not
+    make, `LessonError` for a lesson that cannot be released.
     """
+    from course_utils.grading.cluster import Cluster
+
     started = time.monotonic()
     chosen = [load_lesson(root, source.name) for source in find_lessons(root, lessons)]
     if not chosen:
         raise LessonError(
             f"There is no lesson in {root / 'source'}. Go to the course folder, or name it with --root."
         )
-    folder = fresh_folder(root, into, chosen)
+    folder = fresh_folder(root, into, chosen, gradebook)
     count = len(chosen) * (5 + len(STUDENTS))
-    with _quiet(folder), _steps(console, count) as step, grading_pool(folder, jobs) as pool:
-        outcomes = [o for lesson in chosen for o in _run_lesson(root, folder, lesson, pool, step)]
+    with _quiet(folder), _steps(console, count) as step, Cluster(jobs, warm=True) as cluster:
+        outcomes = [o for lesson in chosen for o in _run_lesson(root, folder, lesson, cluster, step)]
     return DemoReport(folder, tuple(outcomes), time.monotonic() - started)
 
 
-def _run_lesson(root: Path, folder: Path, lesson: Lesson, pool: Pool, step: Step) -> list[Outcome]:
+def _run_lesson(root: Path, folder: Path, lesson: Lesson, cluster: "Cluster", step: Step) -> list[Outcome]:
     name, api = lesson.name, api_for(folder)
     failed: dict[str, str] = {}
     step(f"{name}: generate")
@@ -80,9 +87,16 @@ def _run_lesson(root: Path, folder: Path, lesson: Lesson, pool: Pool, step: Step
     step(f"{name}: collect")
     for_class(folder, api.collect(name), name, "be collected")
     handed_in = [student for student in STUDENTS if student not in failed]
-    for student, reason in pool.grade(name, handed_in):
-        step(f"{name}: autograde {student}")
-        failed |= {student: reason} if reason else {}
+    from course_utils.grading.many import class_grader
+
+    with class_grader(folder, name, handed_in, cluster=cluster) as grader:
+        for one in grader:
+            step(f"{name}: autograde {one.student}")
+            if one.outcome == "not graded":
+                failed[one.student] = one.reason
+                continue
+            with catch(failed, one.student):
+                log_step(folder, api.generate_feedback(name, one.student))
     step(f"{name}: feedback")
     _hand_back(folder, name, api, handed_in, failed)
     return [read_outcome(folder, api, name, student, failed.get(student)) for student in STUDENTS]

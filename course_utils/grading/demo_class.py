@@ -5,7 +5,6 @@
 """
 
 import contextlib
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 
 from course_utils.errors import ClassError
 from course_utils.grading.lesson import Lesson
+from course_utils.grading.outputs import last_words
 from course_utils.grading.release import SETTINGS, load_settings
 
 __all__ = [
@@ -24,6 +24,7 @@ __all__ = [
     "for_class",
     "fresh_folder",
     "log_step",
+    "may_be_emptied",
     "start",
 ]
 
@@ -35,7 +36,7 @@ OWN_SETTINGS = """
 from pathlib import Path as _Path
 _class = _Path(__file__).resolve().parent
 c.CourseDirectory.root = str(_class)
-c.CourseDirectory.db_url = f"sqlite:///{_class / 'gradebook.db'}"
+c.CourseDirectory.db_url = {gradebook} or f"sqlite:///{{_class / 'gradebook.db'}}"
 c.Exchange.root = str(_class / ".exchange")
 c.Exchange.cache = str(_class / ".cache")
 """
@@ -45,21 +46,26 @@ class StepFailed(Exception):
     """One nbgrader step failed; the message is its reason in a line."""
 
 
-def fresh_folder(root: Path, into: Path, lessons: list[Lesson]) -> Path:
+def fresh_folder(root: Path, into: Path, lessons: list[Lesson], gradebook: str = "") -> Path:
     """`into`, emptied if an earlier demo made it, with these lessons' sources and settings of its own.
 
-    Raises `ClassError` if `into` holds anything else, or cannot be made.
+    `gradebook` is the address of an empty database, if it is not to be a file in there. Raises `ClassError` if `into`
+    or the database holds anything else, or cannot be made.
     """
+    if gradebook:
+        _must_be_empty(gradebook)
     settings = load_settings(root) and (root / SETTINGS).read_text(encoding="utf-8")
     folder = into.resolve()
-    if not _may_be_emptied(folder):
+    if not may_be_emptied(folder, MARKER):
         raise ClassError(
             f"The demo makes its class folder afresh, but {into} exists and was not made by it (it has no "
             f"{MARKER}), so it may hold somebody's work. Name another with --into, or move this one away."
         )
     try:
         _empty(folder)
-        (folder / SETTINGS).write_text(settings + OWN_SETTINGS, encoding="utf-8")
+        (folder / SETTINGS).write_text(
+            settings + OWN_SETTINGS.format(gradebook=repr(gradebook)), encoding="utf-8"
+        )
         for lesson in lessons:
             shutil.copytree(lesson.source_dir, folder / "source" / lesson.name)
         (folder / ".exchange").mkdir()
@@ -71,10 +77,32 @@ def fresh_folder(root: Path, into: Path, lessons: list[Lesson]) -> Path:
     return folder
 
 
-def _may_be_emptied(folder: Path) -> bool:
+def _must_be_empty(gradebook: str) -> None:
+    from nbgrader.api import Gradebook
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        shown = make_url(gradebook).render_as_string(hide_password=True)
+        with Gradebook(gradebook) as opened:
+            there = sorted(found.name for found in opened.assignments)
+    except (SQLAlchemyError, ImportError) as error:
+        raise ClassError(
+            f"The gradebook {gradebook.split('@')[-1]} cannot be opened ({str(error).splitlines()[0]}). An address "
+            "looks like postgresql+psycopg://user:password@host/database, and the database must be there."
+        ) from None
+    if there:
+        raise ClassError(
+            f"The gradebook {shown} holds assignments ({', '.join(there)}), so it may be a real class's. Make an empty "
+            "database for the demo."
+        )
+
+
+def may_be_emptied(folder: Path, marker: str) -> bool:
+    """Whether nothing is there, or only what the command made that leaves a file `marker`."""
     if not folder.exists():
         return True
-    return folder.is_dir() and ((folder / MARKER).is_file() or not any(folder.iterdir()))
+    return folder.is_dir() and ((folder / marker).is_file() or not any(folder.iterdir()))
 
 
 def _empty(folder: Path) -> None:
@@ -112,7 +140,7 @@ def log_step(folder: Path, result: dict[str, Any]) -> None:
     if "KeyboardInterrupt" in result.get("error", ""):
         raise KeyboardInterrupt  # nbgrader catches it as if it were a failure
     if not result["success"]:
-        raise StepFailed(_reason(result))
+        raise StepFailed(last_words(result.get("log", ""), result["error"]))
 
 
 def for_class(folder: Path, result: dict[str, Any], lesson: str, what: str) -> None:
@@ -132,13 +160,3 @@ def catch(failed: dict[str, str], student: str) -> Iterator[None]:
         yield
     except StepFailed as error:
         failed[student] = str(error)
-
-
-def _reason(result: dict[str, Any]) -> str:
-    """The line of a failed step that says most: the last exception that nbgrader met."""
-    lines = (result.get("log", "") + "\n" + result["error"]).strip().splitlines()
-    exception = re.compile(r"\s{0,4}[A-Za-z_.]+(Error|Exception|Entry|Stopped|TooOld|TooNew)\b")
-    errors = [line for line in lines if exception.match(line)]
-    telling = [line for line in errors if "NbGraderException" not in line] or errors or lines
-    kind, colon, message = telling[-1].partition(": ")
-    return f"{kind.strip().rsplit('.', 1)[-1]}{colon}{message}"[:200]

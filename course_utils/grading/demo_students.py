@@ -4,13 +4,14 @@
 >>> STUDENTS["reference"](notebook, lesson)                                        # doctest: +SKIP
 """
 
+import random
 from collections.abc import Callable
 from typing import Any
 
 from course_utils.grading.audit_answers import quiz_answers, read_answers
 from course_utils.grading.lesson import Exercise, Lesson
 
-__all__ = ["STUDENTS", "WRITTEN", "Work", "damaged", "reference", "typical_mistakes", "untouched"]
+__all__ = ["STUDENTS", "WRITTEN", "Work", "damaged", "mixed", "reference", "typical_mistakes", "untouched"]
 
 WRITTEN = (
     "I predicted what the model would do, tried it, and the result could have gone against me; it did not."
@@ -50,6 +51,23 @@ def damaged(notebook: Any, lesson: Lesson) -> Any:
     return notebook
 
 
+def mixed(draw: random.Random) -> Work:
+    """What one of many students hands in: of each exercise a right answer (6 in 10), a wrong one, or nothing yet."""
+
+    def work(notebook: Any, lesson: Lesson) -> Any:
+        instead = {}
+        for exercise in lesson.exercises:
+            wrong = _wrong_answers(lesson, exercise)
+            kind = draw.choices(("right", "wrong", "nothing"), (6, 3, 1))[0]
+            if kind == "wrong" and wrong:
+                instead[exercise.id] = draw.choice(wrong)
+            elif kind == "nothing":
+                instead[exercise.id] = ""
+        return _solved(notebook, lesson, instead)
+
+    return work
+
+
 STUDENTS: dict[str, Work] = {
     "reference": reference,
     "untouched": untouched,
@@ -60,7 +78,7 @@ STUDENTS: dict[str, Work] = {
 
 
 def _solved(notebook: Any, lesson: Lesson, instead: dict[str, str] | None = None) -> Any:
-    """The notebook with every solution cell and written answer filled in; `instead` replaces some of them."""
+    """The notebook with every solution cell and written answer filled in, or as `instead` says ("": as it was)."""
     solutions = {exercise.id: _without_markers(exercise.solution.source) for exercise in lesson.exercises}
     answers = {**solutions, **(instead or {})}
     for cell in notebook.cells:
@@ -69,7 +87,7 @@ def _solved(notebook: Any, lesson: Lesson, instead: dict[str, str] | None = None
         if cell.cell_type == "markdown" and is_answer:
             cell.source = WRITTEN
         elif cell.cell_type == "code" and meta.get("solution"):
-            cell.source = answers.get(meta["grade_id"], cell.source)
+            cell.source = answers.get(meta["grade_id"]) or cell.source
     return notebook
 
 

@@ -7,7 +7,6 @@ It takes the settings of nbgrader's own `Execute` (`timeout`, `skip_cells_with_t
 
 import ast
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from nbformat.v4 import new_output
@@ -21,6 +20,7 @@ from course_utils.grading.lesson_source import top_level_names
 from course_utils.grading.record import CellRecord, Kind, Record
 from course_utils.grading.sandbox import Limits
 from course_utils.grading.sanitise import clean_output
+from course_utils.grading.staging import Staged
 
 __all__ = ["Assigned", "Examine", "lesson_names"]
 
@@ -29,16 +29,16 @@ PLAIN = Limits()
 
 @dataclass
 class Assigned:
-    """What `HonestAutograde` knows about the notebook that is graded, and the record that `Examine` makes."""
+    """What `HonestAutograde` knows about the notebook that is graded, and the record that `Examine` leaves."""
 
     skeleton: Any
-    files: Path
-    given_files: Path
+    staged: Staged
     seeds: dict[str, str]
     problem: str
     """Why there is nothing to grade; empty if there is."""
     ledger: Ledger
     record: Record | None = None
+    """Before `Examine` runs: what came of examining it elsewhere, if it was."""
 
 
 class Examine(NbGraderPreprocessor):
@@ -66,11 +66,11 @@ class Examine(NbGraderPreprocessor):
         assigned = resources["course"]
         if not self._execute().enabled:
             self.log.warning("Submissions are always run: --no-execute has no meaning for this grader.")
-        cells = tuple(self._code_cells(nb))
         if assigned.problem:
+            cells = self._code_cells(nb)
             record = Record([_not_run(cell, assigned.problem) for cell in cells], seeds=assigned.seeds)
         else:
-            record = self._examined(self._job(cells, assigned), assigned.ledger)
+            record = self._examined(nb, assigned)
         record.notes = list(nb.metadata.get("course", {}).get("notes", []))
         code = [cell for cell in nb.cells if cell.cell_type == "code"]
         for count, (cell, said) in enumerate(zip(code, record.cells, strict=True), 1):
@@ -78,22 +78,34 @@ class Examine(NbGraderPreprocessor):
         assigned.record = record
         return nb, resources
 
-    def _job(self, cells: tuple[CodeCell, ...], assigned: Assigned) -> Job:
+    def left_to_examine(self, nb: Any, resources: Any) -> tuple[Job, Limits] | None:
+        """What there is to examine in a prepared notebook; None if nothing is, since its record is in the ledger (and
+        from now on in `resources["course"]`) or there is nothing to grade."""
+        assigned = resources["course"]
+        if assigned.problem:
+            return None
+        job, limits = self._job(nb, assigned), self._limits()
+        assigned.record = assigned.ledger.find(digest(job, limits)) if self.look_up else None
+        return None if assigned.record else (job, limits)
+
+    def _job(self, nb: Any, assigned: Assigned) -> Job:
         if self.sandbox == "none":
             self.log.warning(
                 "This submission runs UNPROTECTED (c.Examine.sandbox = 'none'): it can read hidden tests and files "
                 "of yours, and write its own grades."
             )
         graded, imports = lesson_names(assigned.skeleton)
-        return Job(cells, graded, imports, assigned.files, assigned.given_files, assigned.seeds, self.sandbox)
+        staged = assigned.staged
+        cells = tuple(self._code_cells(nb))
+        return Job(cells, graded, imports, staged.files, staged.given, assigned.seeds, self.sandbox)
 
-    def _examined(self, job: Job, ledger: Ledger) -> Record:
-        limits = self._limits()
+    def _examined(self, nb: Any, assigned: Assigned) -> Record:
+        job, limits, ledger = self._job(nb, assigned), self._limits(), assigned.ledger
         name = digest(job, limits)
-        if self.look_up and (found := ledger.find(name)):
+        if assigned.record is None and self.look_up and (found := ledger.find(name)):
             self.log.info("Nothing has changed since it was examined: looked up")
             return found
-        record = examine(job, limits)
+        record = assigned.record or examine(job, limits)
         ledger.keep(name, record)
         return record
 

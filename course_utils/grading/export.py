@@ -1,4 +1,8 @@
-"""Grades as a CSV file in which no cell is a formula, for `nbgrader export`.
+"""Grades as CSV files in which no cell is a formula, for `nbgrader export`: a plain one, Canvas's and Moodle's.
+
+    nbgrader export                                                         # grades.csv, a row for each grade
+    nbgrader export --exporter=course_utils.grading.export.CanvasExport     # canvas.csv, a row for each student
+    nbgrader export --exporter=course_utils.grading.export.MoodleExport     # moodle.csv, likewise
 
 >>> as_text("=HYPERLINK(1)")
 "'=HYPERLINK(1)"
@@ -8,14 +12,14 @@
 
 import csv
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.plugins import ExportPlugin
 
-__all__ = ["SafeCsvExport", "as_text"]
+__all__ = ["CanvasExport", "MoodleExport", "SafeCsvExport", "as_text"]
 
 # Where a spreadsheet may see the start of a cell: at the start, or behind a separator of its own choice.
 _FORMULA = re.compile(r"(^|[;,\t\r\n])(?=[=+\-@\t\r\n＝＋－＠])")
@@ -26,7 +30,28 @@ def as_text(value: str | None) -> str:
     return _FORMULA.sub(r"\1'", value or "")
 
 
-class SafeCsvExport(ExportPlugin):
+class _Export(ExportPlugin):
+    """What all three do: choose students and assignments, write a file whose texts are quoted and no formulas."""
+
+    file_name = "grades.csv"
+
+    def write(self, rows: Iterable[Sequence[Any]]) -> None:
+        """Nothing: the rows are in the file, in UTF-8. All text is quoted: `csv` would leave a lone return bare."""
+        target = Path(self.to or self.file_name)
+        self.log.info("Exporting grades to %s", target)
+        with target.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+
+    def chosen(self, gradebook: Gradebook) -> tuple[list[Any], list[Any]]:
+        """The assignments and the students of --assignment and --student; all, where nothing is said."""
+        assignments, students = ({str(name) for name in names} for names in (self.assignment, self.student))
+        return (
+            [one for one in gradebook.assignments if one.name in assignments or not assignments],
+            [one for one in gradebook.students if one.id in students or not students],
+        )
+
+
+class SafeCsvExport(_Export):
     """nbgrader's CSV export, with the same columns, quoted as CSV wants it and in UTF-8.
 
     Set `c.ExportApp.plugin_class = "course_utils.grading.export.SafeCsvExport"`. Without --to it writes grades.csv.
@@ -48,21 +73,11 @@ class SafeCsvExport(ExportPlugin):
 
     def export(self, gradebook: Gradebook) -> None:
         """Nothing: writes one row for every student and assignment that is asked for, submitted or not."""
-        target = Path(self.to or "grades.csv")
-        self.log.info("Exporting grades to %s", target)
-        with target.open("w", encoding="utf-8", newline="") as file:
-            # All text is quoted: left to itself, `csv` would leave a lone carriage return bare.
-            writer = csv.DictWriter(file, self.columns, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
-            writer.writeheader()
-            writer.writerows(self._rows(gradebook))
-
-    def _rows(self, gradebook: Gradebook) -> Iterator[dict[str, Any]]:
-        assignments, students = ({str(name) for name in names} for names in (self.assignment, self.student))
-        for assignment in gradebook.assignments:
-            for student in gradebook.students:
-                wanted = assignment.name in assignments or not assignments
-                if wanted and (student.id in students or not students):
-                    yield self._row(gradebook, assignment, student)
+        assignments, students = self.chosen(gradebook)
+        rows = (
+            self._row(gradebook, assignment, student) for assignment in assignments for student in students
+        )
+        self.write([self.columns, *([row[name] for name in self.columns] for row in rows)])
 
     def _row(self, gradebook: Gradebook, assignment: Any, student: Any) -> dict[str, Any]:
         person = {name: as_text(getattr(student, name)) for name in ("last_name", "first_name", "email")}
@@ -89,3 +104,88 @@ def _scores(gradebook: Gradebook, assignment: str, student: str) -> dict[str, An
         "late_submission_penalty": penalty,
         "score": max(0.0, submission.score - penalty),
     }
+
+
+class _WideExport(_Export):
+    """One row for each student, one column for each assignment.
+
+    A cell holds the points after a late penalty, never below 0. **Who has handed in nothing has an empty cell, not a
+    zero**: whether that is a zero is the instructor's to say.
+    """
+
+    def points(self, gradebook: Gradebook, assignments: Sequence[Any], student: Any) -> list[float | str]:
+        """The cells of one student, to two decimals."""
+        cells: list[float | str] = []
+        for assignment in assignments:
+            try:
+                submission = gradebook.find_submission(assignment.name, student.id)
+            except MissingEntry:
+                cells.append("")
+                continue
+            cells.append(round(max(0.0, submission.score - submission.late_submission_penalty), 2))
+            self.waiting += bool(submission.needs_manual_grade)
+        return cells
+
+    def export(self, gradebook: Gradebook) -> None:
+        """Nothing: writes the file, and warns of points that are not yet all there."""
+        self.waiting = 0
+        assignments, students = self.chosen(gradebook)
+        rows = [[*self.person(one), *self.points(gradebook, assignments, one)] for one in students]
+        self.write([*self.heading(assignments), *rows])
+        if self.waiting:
+            self.log.warning(
+                "%s submission(s) have answers that wait for a person; their points are those so far.",
+                self.waiting,
+            )
+
+    def heading(self, assignments: Sequence[Any]) -> list[list[Any]]:
+        """The rows above the students'."""
+        raise NotImplementedError
+
+    def person(self, student: Any) -> list[str]:
+        """The cells that say who a row is of."""
+        raise NotImplementedError
+
+
+class CanvasExport(_WideExport):
+    """What Canvas imports (*Grades → Import*): its own columns, and a second row with the points possible.
+
+    Canvas finds a student by *ID* (its own number: `lms_user_id` in nbgrader's gradebook), else by *SIS Login ID*
+    (nbgrader's name of the student), else by name. A column becomes the assignment of that title, or a new one.
+    """
+
+    file_name = "canvas.csv"
+    columns = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
+
+    def heading(self, assignments: Sequence[Any]) -> list[list[Any]]:
+        """Names, then points possible."""
+        blank = [""] * (len(self.columns) - 1)
+        return [
+            [*self.columns, *(as_text(one.name) for one in assignments)],
+            ["    Points Possible", *blank, *(one.max_score for one in assignments)],
+        ]
+
+    def person(self, student: Any) -> list[str]:
+        """Last name first, as Canvas sorts; the student's id where there is no name."""
+        name = ", ".join(part for part in (student.last_name, student.first_name) if part) or student.id
+        if "Points Possible" in name:  # Canvas takes such a row for the second one
+            name = student.id
+        return [as_text(name), as_text(student.lms_user_id), "", as_text(student.id), ""]
+
+
+class MoodleExport(_WideExport):
+    """What Moodle imports (*Grades → Import → CSV file*): map *Email address* or *Username*, and each assignment.
+
+    The maximum of a grade item is not in the file: set it in Moodle to the assignment's points before importing.
+    """
+
+    file_name = "moodle.csv"
+    columns = ("First name", "Last name", "Username", "Email address")
+
+    def heading(self, assignments: Sequence[Any]) -> list[list[Any]]:
+        """One row with names."""
+        return [[*self.columns, *(as_text(one.name) for one in assignments)]]
+
+    def person(self, student: Any) -> list[str]:
+        """Names and what Moodle knows them by."""
+        return [as_text(v) for v in (student.first_name, student.last_name, student.id, student.email)]

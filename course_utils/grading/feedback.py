@@ -1,4 +1,4 @@
-"""What a student is told about each test: its visible half, a verdict in words and the assertion's message.
+"""What is told about each test: its visible half, a verdict in words and the assertion's message.
 
 >>> visible_half("assert a\\n### BEGIN HIDDEN\\nassert b\\n### END HIDDEN", "BEGIN HIDDEN", "END HIDDEN")
 'assert a'
@@ -19,7 +19,16 @@ from traitlets.config import Config
 
 from course_utils.grading.sanitise import clean_text
 
-__all__ = ["LEVELS", "VERDICTS", "FeedbackPolicy", "verdict_of", "visible_half"]
+__all__ = [
+    "LEVELS",
+    "VERDICTS",
+    "FeedbackPolicy",
+    "decision",
+    "hidden_half",
+    "notes",
+    "verdict_of",
+    "visible_half",
+]
 
 LEVELS = ("none", "verdict", "message", "full")
 VERDICTS = {
@@ -31,10 +40,14 @@ VERDICTS = {
     "crashed": "The notebook crashed here",
     "not run": "Not run",
 }
-# What an error's name says where no verdict is given; nbgrader interrupts a cell that takes too long.
-ERRORS = {"KeyboardInterrupt": "timeout", "MemoryError": "memory", "DeadKernelError": "crashed"}
+# What an error's name says where no verdict is given: nbgrader's (it interrupts a cell that takes too long), and ours.
+ERRORS = {
+    "KeyboardInterrupt": "timeout", "MemoryError": "memory", "DeadKernelError": "crashed",
+    "Timeout": "timeout", "OutOfMemory": "memory", "Crashed": "crashed", "NotRun": "not run",
+}  # fmt: skip
 STDERR = "Something was written to stderr, which nbgrader counts as a failure."
 MOST = 2_000  # characters of a message
+MOST_LINE = 300  # characters of one in a line
 
 
 def visible_half(source: str, begin: str, end: str) -> str:
@@ -42,13 +55,24 @@ def visible_half(source: str, begin: str, end: str) -> str:
 
     A region that is not closed reaches to the end.
     """
-    lines, hidden = [], False
+    return _half(source, begin, end, hidden=False)
+
+
+def hidden_half(source: str, begin: str, end: str) -> str:
+    """The lines of `source` that `visible_half` leaves out, without those that open and close.
+
+    >>> hidden_half("Why?\\nBEGIN\\nOne point for a reason.\\nEND", "BEGIN", "END")
+    'One point for a reason.'
+    """
+    return _half(source, begin, end, hidden=True)
+
+
+def _half(source: str, begin: str, end: str, hidden: bool) -> str:
+    lines, inside = [], False
     for line in source.split("\n"):
-        if begin in line:
-            hidden = True
-        elif end in line:
-            hidden = False
-        elif not hidden:
+        if begin in line or end in line:
+            inside = begin in line
+        elif inside == hidden:
             lines.append(line)
     return "\n".join(lines).strip("\n")
 
@@ -84,6 +108,30 @@ def _by_points(cell: Any) -> str:
     return "pass" if score == most else "partial" if score else "fail"
 
 
+def decision(cell: Any) -> tuple[str, str]:
+    """What the examiner decided about a code cell and why: (a verdict, one line of plain text), ("", "") for nothing.
+
+    >>> from nbformat.v4 import new_code_cell, new_output
+    >>> test = {"nbgrader": {"grade": True, "solution": False, "points": 2}}
+    >>> error = new_output("error", ename="AssertionError", evalue="root(9) is 3:\\nis it rounded?")
+    >>> decision(new_code_cell("assert root(9) == 3", metadata=test, outputs=[error]))
+    ('fail', 'Failed: root(9) is 3: is it rounded?')
+    """
+    if _is_test(cell):
+        verdict, message = verdict_of(cell)
+        word = VERDICTS[verdict]
+    else:
+        raised = [output for output in cell.get("outputs", []) if output.output_type == "error"]
+        if not raised:
+            return "", ""
+        name, message = clean_text(raised[-1].ename)[:100], raised[-1].evalue
+        verdict = ERRORS.get(name, "fail")
+        word = VERDICTS[verdict] if verdict != "fail" else f"This cell raised {name}"
+    line = " ".join(strip_ansi(clean_text(message)).split())
+    line = line if len(line) <= MOST_LINE else line[: MOST_LINE - 1] + "…"
+    return verdict.replace(" ", "-"), f"{word}: {line}" if line else f"{word}."
+
+
 class FeedbackPolicy(Preprocessor):
     """A graded notebook with what a student may see: no hidden test, no traceback through one, no mark scheme.
 
@@ -117,7 +165,7 @@ class FeedbackPolicy(Preprocessor):
                 _hide_traceback(cell, secret)
             if level != "full" and not is_solution(cell):
                 self._clear_source(cell)
-        nb.metadata["notes"] = _notes(nb)
+        nb.metadata["notes"] = notes(nb)
         return nb, resources
 
     def _level_of(self, cell: Any) -> str:
@@ -182,7 +230,8 @@ def _verdict_output(verdict: str, message: str) -> NotebookNode:
     return NotebookNode(output_type="display_data", data=data, metadata=NotebookNode(feedback=parts))
 
 
-def _notes(nb: Any) -> list[str]:
+def notes(nb: Any) -> list[str]:
+    """What the grader noted about a graded notebook: cells that were missing, doubled or moved."""
     course = nb.metadata.get("course", {})
-    notes = course.get("notes", []) if isinstance(course, dict) else []
-    return [clean_text(note) for note in notes if isinstance(note, str)] if isinstance(notes, list) else []
+    said = course.get("notes", []) if isinstance(course, dict) else []
+    return [clean_text(note) for note in said if isinstance(note, str)] if isinstance(said, list) else []

@@ -14,6 +14,7 @@ import functools
 import gzip
 import json
 import os
+import site
 import sys
 from hashlib import sha256
 from importlib import metadata
@@ -69,7 +70,9 @@ def digest(job: Job, limits: Limits) -> str:
 @functools.cache
 def environment() -> str:
     """One sha256 over Python, the installed packages, and this package's own code and assets."""
-    packages = sorted(f"{found.name} {found.version}" for found in metadata.distributions())
+    # Not those of `sys.path`, on which the working directory may be, with what happens to lie in it.
+    places = [*site.getsitepackages(), *([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])]
+    packages = sorted(f"{found.name} {found.version}" for found in metadata.distributions(path=places))
     parts = [sys.version, packages, _files(PACKAGE)]
     return sha256(json.dumps(parts).encode()).hexdigest()
 

@@ -36,7 +36,7 @@ course's stub (`ClearSolutions.code_stub`) where a solution was.
 import ast
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -56,6 +56,7 @@ __all__ = [
     "find_lessons",
     "lesson_names",
     "load_lesson",
+    "named",
 ]
 
 LESSON_NAME = re.compile(r"\d\d-[a-z0-9]+(-[a-z0-9]+)*")
@@ -160,6 +161,15 @@ def lesson_names(root: Path) -> list[str]:
     return sorted(p.name for p in source.glob("*/") if p.is_dir() and LESSON_NAME.fullmatch(p.name))
 
 
+def named(asked: str, known: Iterable[str]) -> list[str]:
+    """Those of the known names that are meant by a full name or a number.
+
+    >>> named("2", ["01-behaviour", "02-attention"])
+    ['02-attention']
+    """
+    return [name for name in known if name == asked or name.split("-")[0] == asked.zfill(2)]
+
+
 def find_lessons(root: Path, names: Sequence[str] = ()) -> list[Path]:
     """The source folders of the lessons asked for by name or number; of all lessons if none is.
 
@@ -170,7 +180,7 @@ def find_lessons(root: Path, names: Sequence[str] = ()) -> list[Path]:
     known = lesson_names(root)
     chosen = []
     for name in names:
-        hits = [k for k in known if k == name or k.split("-")[0] == name.zfill(2)]
+        hits = named(name, known)
         if len(hits) != 1:
             problem = "fits more than one lesson" if hits else "is no lesson"
             there = ", ".join(known) or "none yet"

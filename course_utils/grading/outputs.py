@@ -6,9 +6,10 @@
 """
 
 import json
+import re
 from typing import Any
 
-__all__ = ["OutputBudget", "number", "printable"]
+__all__ = ["OutputBudget", "last_words", "number", "printable"]
 
 CELLS = 4  # a notebook's output may be as much as that of so many cells
 MOST_MARKUP = 500_000  # characters of HTML and the like in a notebook: cleaning them takes time
@@ -65,3 +66,13 @@ def number(value: Any) -> float:
 def _outputs(reply: dict[str, Any]) -> list[dict[str, Any]]:
     outputs = reply.get("outputs")
     return [o for o in outputs if isinstance(o, dict)] if isinstance(outputs, list) else []
+
+
+def last_words(log: str, error: str) -> str:
+    """The line of a failed step that says most: the last exception that nbgrader met."""
+    lines = f"{log}\n{error}".strip().splitlines()
+    exception = re.compile(r"\s{0,4}[A-Za-z_.]+(Error|Exception|Entry|Stopped|TooOld|TooNew)\b")
+    errors = [line for line in lines if exception.match(line)]
+    telling = [line for line in errors if "NbGraderException" not in line] or errors or lines
+    kind, colon, message = telling[-1].partition(": ")
+    return f"{kind.strip().rsplit('.', 1)[-1]}{colon}{message}"[:200]

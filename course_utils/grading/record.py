@@ -7,9 +7,11 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["CellRecord", "Kind", "Record", "Verdict"]
+__all__ = ["LIMITS", "CellRecord", "Kind", "Record", "Verdict"]
 
 Verdict = Literal["", "pass", "fail", "partial", "timeout", "memory", "crashed", "not run"]
+LIMITS = ("timeout", "memory", "crashed")
+"""Verdicts of a cell that ended its notebook."""
 Kind = Literal["test", "given", "student", "skipped"]
 
 

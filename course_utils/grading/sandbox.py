@@ -96,7 +96,8 @@ class Sandbox:
                 )  # fmt: skip
         os.close(errors)
         self.done = threading.Event()
-        threading.Thread(target=self._watch, daemon=True).start()
+        self.watcher = threading.Thread(target=self._watch, daemon=True)
+        self.watcher.start()
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _fork(
@@ -144,6 +145,7 @@ class Sandbox:
                     child.kill()
         self._end()
         self.process.wait()
+        self.watcher.join()
 
     @property
     def complaint(self) -> str:

@@ -11,15 +11,40 @@ import shutil
 import socket
 import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 from nbgrader.utils import find_all_files, parse_utc
 
-__all__ = ["TIMESTAMP", "give_along", "let_read", "own_prefix", "read_timestamp", "remove_stale"]
+from course_utils.grading.intake import Intake
+
+__all__ = ["TIMESTAMP", "Staged", "give_along", "let_read", "own_prefix", "read_timestamp", "remove_stale"]
 
 TIMESTAMP = "timestamp.txt"
+
+
+@dataclass(frozen=True)
+class Staged:
+    """What the two sandboxes of one submission may read, in a folder of this process."""
+
+    folder: Path
+    intake: Intake
+
+    @property
+    def files(self) -> Path:
+        """What was handed in, with what was given along over it."""
+        return self.folder / "files"
+
+    @property
+    def given(self) -> Path:
+        """What was given along."""
+        return self.folder / "given"
+
+    def remove(self) -> None:
+        """Nothing: the copies are gone."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def own_prefix() -> str:

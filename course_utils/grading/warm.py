@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +59,12 @@ def warm_parent(log: int | None = None) -> Iterator[Path]:
     for what it has to say.
     """
     from course_utils.grading.sandbox import plain_environment
+    from course_utils.grading.staging import own_prefix
 
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
+    with tempfile.TemporaryDirectory(prefix=f"{own_prefix()}warm-") as folder:
         path = Path(folder, "socket")
         places = {"MPLCONFIGDIR": folder, "OPENBLAS_NUM_THREADS": "1"}
-        program = [sys.executable, "-I", "-m", "course_utils.grading.warm", str(path)]
+        program = [sys.executable, "-I", "-m", "course_utils.grading.warm", str(path), str(os.getpid())]
         process = subprocess.Popen(
             program, env=plain_environment() | places, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL if log is None else log, start_new_session=True, cwd="/",
@@ -134,10 +135,24 @@ def _umask() -> int:
 
 def main() -> None:
     """Import, then fork for whoever asks, until the one who started this has gone."""
-    started_by = os.getppid()
-    _import(MODULES)
-    _import(_imported_by_use())
-    path = sys.argv[1]
+    path, started_by = sys.argv[1], int(sys.argv[2])
+    try:
+        _warm_up(started_by)
+        _serve_until_gone(path, started_by)
+    finally:
+        shutil.rmtree(os.path.dirname(path), ignore_errors=True)  # whoever started this was killed
+
+
+def _warm_up(started_by: int) -> None:
+    for name in MODULES:
+        _import(name)
+        if os.getppid() != started_by:
+            sys.exit()
+    for name in _imported_by_use():
+        _import(name)
+
+
+def _serve_until_gone(path: str, started_by: int) -> None:
     door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     door.bind(path + ".new")
     door.listen(64)
@@ -154,13 +169,11 @@ def main() -> None:
                 door.close()
                 _serve(end)
             end.close()
-    shutil.rmtree(os.path.dirname(path), ignore_errors=True)  # whoever started this was killed
 
 
-def _import(names: Iterable[str]) -> None:
-    for name in names:
-        with contextlib.suppress(Exception):
-            importlib.import_module(name)
+def _import(name: str) -> None:
+    with contextlib.suppress(Exception):
+        importlib.import_module(name)
 
 
 def _imported_by_use() -> list[str]:

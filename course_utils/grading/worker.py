@@ -181,6 +181,8 @@ def main() -> None:
         shutil.copy(start["fonts"], fonts)
     os.chdir(work)
     os.environ["COURSE_SEED"] = start["seed"]
+    if control.gone:  # whoever asked was killed while this process started
+        return
     kernel = Kernel(int(sys.argv[2]), control)
     control.send({"ready": True})
     with contextlib.suppress(Closed):

@@ -31,6 +31,7 @@ __all__ = ["LATE", "MIDDLE", "Harvest", "harvest", "load_harvest", "residuals", 
 MIDDLE, LATE = 15, 22
 """The layers that are kept."""
 SHARD, BATCH, SEED = 32, 8, 0
+TEXTS = Path(__file__).parents[1] / "assets" / "saes" / "texts.safetensors"
 N_MIXED, N_KEPT = 8000, 4000
 """Windows that are mixed from the packages' texts, and how many of them are used."""
 
@@ -44,9 +45,31 @@ def windows(folder: Path | None = None) -> Windows:
 
         folder.mkdir(parents=True, exist_ok=True)
         made = make_windows(fetch(), AutoTokenizer.from_pretrained(cache_dir() / FOLDER), N_MIXED, N_KEPT)
+        made = _shipped_first(made)
         np.savez_compressed(path, tokens=made.tokens, source=made.source, held_out=made.held_out)
     stored = np.load(path)
     return Windows(stored["tokens"], stored["source"], stored["held_out"])
+
+
+def _shipped_first(made: Windows) -> Windows:
+    """The same windows; the held-out ones that ship already come first among the held-out, in the order they ship in.
+
+    The order of the mixture hangs on every document of the packages, and an edit to one moves all that follow. The
+    shipped banks share one file of texts, so one of them can be made anew only with its texts where they were. Where
+    a shipped window is gone, nothing is moved, and all of them have to be made together.
+    """
+    if not TEXTS.exists():
+        return made
+    shipped = load_file(TEXTS)["tokens"].numpy().astype(np.uint16)
+    held = made.held_out.nonzero()[0]
+    row_of = {made.tokens[row].tobytes(): row for row in held}
+    if not all(window.tobytes() in row_of for window in shipped):
+        print("The packages' texts are others than those that ship: make all four anew, not one.", flush=True)
+        return made
+    first = [row_of[window.tobytes()] for window in shipped]
+    order = np.arange(len(made.tokens))
+    order[held] = [*first, *np.setdiff1d(held, first)]
+    return Windows(made.tokens[order], made.source[order], made.held_out[order])
 
 
 def shuffled_twin(model: Any, seed: int = SEED) -> Any:

@@ -62,7 +62,7 @@ SPECS = {
         about="A quarter of the width, same tokens: compare for splitting.",
     ),
     "late": Spec(
-        LATE, TrainConfig(steps=160), 384, about="Late in the model, where the next token takes shape."
+        LATE, TrainConfig(steps=1000), 384, about="Late in the model, where the next token takes shape."
     ),
     "shuffled": Spec(
         MIDDLE,

@@ -10,6 +10,7 @@ from course_utils.widgets.features import FeatureDashboard
 from course_utils.widgets.patching import PatchingExplorer
 from course_utils.widgets.probe import ProbeExplorer
 from course_utils.widgets.superposition import SuperpositionExplorer
+from course_utils.widgets.threshold import ThresholdExplorer
 from course_utils.widgets.trace import TraceViewer
 
 __all__ = [
@@ -19,5 +20,6 @@ __all__ = [
     "PatchingExplorer",
     "ProbeExplorer",
     "SuperpositionExplorer",
+    "ThresholdExplorer",
     "TraceViewer",
 ]

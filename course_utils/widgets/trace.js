@@ -17,7 +17,7 @@ function sentence(spans, place) {
   const above = spans.slice(0, place).filter((other) => other.depth === span.depth - 1);
   const inside = span.depth ? `inside ${above[above.length - 1].name}` : span.orphan ? "an orphan" : "the root";
   const error = span.failed ? "ended in an error" : "no error";
-  const note = span.note ? ` Note: ${span.note}.` : "";
+  const note = span.note ? ` Note: “${span.note}”.` : "";
   return `${span.name}: line ${place + 1} of ${spans.length}, ${inside}, ${milliseconds(span.length)} ms, ${error}, ` +
     `${count(span.attributes, "attribute")}, ${count(span.events, "event")}.${note}`;
 }

@@ -87,7 +87,7 @@ class TraceViewer(View):
         above = [other["name"] for other in self.spans[:place] if other["depth"] == span["depth"] - 1]
         inside = f"inside {above[-1]}" if span["depth"] else "an orphan" if span["orphan"] else "the root"
         counts = f"{_count(span['attributes'], 'attribute')}, {_count(span['events'], 'event')}"
-        note = f" Note: {span['note']}." if span["note"] else ""
+        note = f" Note: “{span['note']}”." if span["note"] else ""
         return (
             f"{span['name']}: line {place + 1} of {len(self.spans)}, {inside}, {say_number(span['length'])} ms, "
             f"{'ended in an error' if span['failed'] else 'no error'}, {counts}.{note}"

@@ -2,8 +2,9 @@
 
     python tests/grading/faults.py --kills 100 --seed 1
 
-A run grades a class of six with a pool of two. Now and then one of its processes is killed: the student's kernel,
-the worker beside it, a sandbox, the examiner, a process of the pool (the coordinator), or at last the run itself.
+A run grades a class of six with two processes. Now and then something of it is killed: the student's kernel, the
+worker beside it, a sandbox, the examiner, one of the two processes, or at last the run itself, which coordinates.
+With `--elsewhere` the processes are a Dask cluster's, and its scheduler is killed, too; what ended is started again.
 Then `nbgrader autograde` completes what is left. Every rule that was broken is a fault; with none the exit status
 is 0.
 
@@ -20,6 +21,8 @@ import os
 import random
 import re
 import shutil
+import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -27,7 +30,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,12 +41,15 @@ from rich.console import Console
 from rich.table import Table
 from small import LESSON, small_course
 
+from course_utils.grading import many
+from course_utils.grading.cluster import Cluster, examine_all
 from course_utils.grading.demo_class import api_for
-from course_utils.grading.pool import Pool, Results, grade_one
+from course_utils.grading.parcel import Parcel
 
 __all__ = ["CLASS", "VICTIMS", "Kill", "Report", "Round", "make_class", "scores", "second_run"]
 
-VICTIMS = ("kernel", "worker", "sandbox", "examiner", "coordinator", "run")
+VICTIMS = ("kernel", "worker", "sandbox", "examiner", "process", "run")
+ELSEWHERE = ("process", "scheduler", "run")
 LIMIT_S, QUIET_S = 180, 10
 Scores = tuple[float | None, ...] | None
 TESTS = ("double-visible", "double-hidden", "root-visible", "root-hidden")
@@ -127,9 +133,9 @@ def hand_in(folder: Path, student: str, solutions: dict[str, str] | None, year: 
 
 def scores(folder: Path, student: str) -> Scores:
     """The automatic scores in the gradebook, in the order of `TESTS`; None without a submission."""
-    from nbgrader.api import Gradebook, MissingEntry
+    from nbgrader.api import MissingEntry
 
-    with Gradebook(f"sqlite:///{folder / 'gradebook.db'}", "agai302") as gradebook:
+    with api_for(folder).gradebook as gradebook:
         try:
             submission = gradebook.find_submission(LESSON, student)
         except MissingEntry:
@@ -154,24 +160,45 @@ def _must(result: dict[str, Any]) -> None:
 # -- a run, in a process of its own --
 
 
-def grade_and_say(folder: Path, lesson: str, student: str) -> Results:
-    """As `grade_one`; meanwhile a file says which process is at which submission."""
+def examine_and_say(folder: Path, parcels: list[Parcel]) -> list[str]:
+    """As `examine_all`; meanwhile a file says which process is at which submission."""
     note = folder / "doing" / str(os.getpid())
-    note.write_text(student)
+    note.write_text((folder / "seeds" / parcels[0].job.seeds["given"]).read_text())
     try:
-        return grade_one(folder, lesson, student)
+        return examine_all(parcels)
     finally:
         note.unlink()
 
 
-def run_pool(folder: Path) -> None:
+class NotingCluster(Cluster):
+    """Two processes that say what they are at."""
+
+    def __init__(self, folder: Path, scheduler: str) -> None:
+        super().__init__(2, scheduler, say=lambda text: print(text, file=sys.stderr))
+        self.folder = folder
+
+    def submit(self, parcels: Sequence[Parcel]) -> Any:
+        return self.send(examine_and_say, self.folder, list(parcels))
+
+
+def grade_class(folder: Path, scheduler: str = "") -> None:
     """Nothing: grades the class, a line of JSON (student, reason, time of the graded notebook) for each."""
-    pool = Pool(folder, 2, grade_and_say)
-    try:
-        for student, reason in pool.grade(LESSON, list(CLASS)):
-            print(json.dumps([student, reason, finished(folder, student)]), flush=True)
-    finally:
-        pool.workers.shutdown(cancel_futures=True)
+    prepare = many.ClassGrader._unit
+
+    def and_note(self: many.ClassGrader, place: str) -> Any:
+        unit = prepare(self, place)
+        for parcel in unit.parcels:
+            (folder / "seeds" / parcel.job.seeds["given"]).write_text(unit.student)
+        return unit
+
+    many.ClassGrader._unit = and_note  # type: ignore[method-assign]
+    with (
+        NotingCluster(folder, scheduler) as cluster,
+        many.class_grader(folder, LESSON, cluster=cluster) as grader,
+    ):
+        for one in grader:
+            reason = one.reason if one.outcome == "not graded" else None
+            print(json.dumps([one.student, reason, finished(folder, one.student)]), flush=True)
 
 
 def second_run(folder: Path) -> tuple[set[str], str]:
@@ -187,16 +214,81 @@ def second_run(folder: Path) -> tuple[set[str], str]:
     return set(re.findall(r"Skipping existing assignment: .*/autograded/([^/]+)/", done.stdout)), done.stdout
 
 
+class Dask:
+    """A scheduler and workers as a cluster's owner would start them, in processes of their own."""
+
+    def __init__(self, temporary: Path | None = None) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = free.getsockname()[1]
+        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self.environment = os.environ | ({"TMPDIR": str(temporary)} if temporary else {})
+
+    def __enter__(self) -> "Dask":
+        self.folder = tempfile.mkdtemp()
+        self.environment["DASK_TEMPORARY_DIRECTORY"] = self.folder
+        self.scheduler = self.start_scheduler()
+        return self
+
+    def start_scheduler(self) -> "subprocess.Popen[bytes]":
+        process = self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
+                return process
+            time.sleep(0.1)
+        raise TimeoutError("the scheduler did not start")
+
+    def start_worker(self) -> None:
+        words = ("--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--local-directory", self.folder)
+        self.workers.append(self._start("worker", self.address, *words))
+
+    def mend(self) -> None:
+        """Nothing: what has ended is started again, as a service manager would."""
+        if self.scheduler.poll() is not None:
+            self.scheduler = self.start_scheduler()
+        ended = [worker for worker in self.workers if worker.poll() is not None]
+        for worker in ended:
+            self.workers.remove(worker)
+            self.start_worker()
+
+    def _start(self, *words: str) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *words], start_new_session=True, cwd=self.folder, env=self.environment,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        self.processes.append(process)
+        return process
+
+    def __exit__(self, *error: object) -> None:
+        for process in self.processes:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 # -- one class, its kills and its second run --
 
 
 class Round:
     """A copy of the class, graded under fire, then completed."""
 
-    def __init__(self, number: int, klass: Path, folder: Path, rng: random.Random, report: Report) -> None:
-        self.number, self.rng, self.report = number, rng, report
+    def __init__(
+        self,
+        number: int,
+        klass: Path,
+        folder: Path,
+        rng: random.Random,
+        report: Report,
+        elsewhere: bool = False,
+    ) -> None:
+        self.number, self.rng, self.report, self.elsewhere = number, rng, report, elsewhere
+        self.dask: Dask | None = None
         self.folder = Path(shutil.copytree(klass, folder))
-        for name in ("doing", "tmp"):
+        for name in ("doing", "seeds", "tmp"):
             (self.folder / name).mkdir()
         self.kills: list[Kill] = []
         self.seen: set[psutil.Process] = set()
@@ -204,18 +296,28 @@ class Round:
     def play(self, victims: list[str]) -> None:
         """Nothing: `report` has the kills and faults of this round."""
         before = {student: scores(self.folder, student) for student in CLASS}
+        with contextlib.ExitStack() as stack:
+            if self.elsewhere:
+                self.dask = stack.enter_context(Dask(self.folder / "tmp"))
+                self.dask.start_worker()
+                self.dask.start_worker()
+            self._first(victims)
+        self._end_what_is_left("first")
+        self._judge_first(before)
+        self._judge_second()
+        self.report.kills += self.kills
+
+    def _first(self, victims: list[str]) -> None:
+        address = [self.dask.address] if self.dask else []
         with (self.folder / "rows").open("w") as rows, (self.folder / "errors").open("w") as errors:
             self.started = time.time()
             self.run = psutil.Popen(
-                [sys.executable, __file__, "--grade", str(self.folder)], stdout=rows, stderr=errors,
+                [sys.executable, __file__, "--grade", str(self.folder), *address], stdout=rows, stderr=errors,
                 env=os.environ | {"TMPDIR": str(self.folder / "tmp")}, start_new_session=True,
             )  # fmt: skip
         for victim in victims:
             self._strike(victim)
         self._await_end()
-        self._judge_first(before)
-        self._judge_second()
-        self.report.kills += self.kills
 
     def fault(self, what: str) -> None:
         self.report.faults.append(f"run {self.number}: {what}")
@@ -228,7 +330,6 @@ class Round:
         if self.run.poll() is None:
             self.fault(f"the run did not end in {LIMIT_S} s")
             self.run.kill()
-        self._end_what_is_left("first")
 
     def _end_what_is_left(self, which: str) -> None:
         deadline = time.time() + QUIET_S
@@ -247,18 +348,21 @@ class Round:
     # -- victims --
 
     def _processes(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            found = self.run.children(recursive=True)
-            self.seen.update(found)
-            return found
-        return []
+        found: list[psutil.Process] = []
+        if self.dask:
+            self.dask.mend()
+        for pid in [self.run.pid, *(process.pid for process in (self.dask.processes if self.dask else []))]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                found += psutil.Process(pid).children(recursive=True)
+        self.seen.update(found)
+        return found
 
     def _strike(self, victim: str) -> None:
         """Kills one such process of a submission that was spared so far, at a random moment."""
         time.sleep(self.rng.uniform(0, 1.5))
         while self.run.poll() is None:
             hit = {kill.student for kill in self.kills}
-            found = [(p, s) for p, s in self._of_kind(victim) if s not in hit]
+            found = [(p, s) for p, s in self._of_kind(victim) if not s or s not in hit]
             if found:
                 process, student = self.rng.choice(found)
                 moment = self._moment(student)
@@ -274,10 +378,12 @@ class Round:
         doing = self._doing()
         if victim == "run":
             return [(self.run, "")] if doing else []
+        if victim == "scheduler" and self.dask:
+            return [(psutil.Process(self.dask.scheduler.pid), "")] if doing else []
         found = []
         for process in self._processes():
             with contextlib.suppress(psutil.Error, OSError):
-                if is_victim(process, victim):
+                if is_victim(process, victim) and not _is_starting(process):
                     found += [(process, doing[pid]) for pid in self._above(process) if pid in doing]
         return found
 
@@ -292,7 +398,7 @@ class Round:
         return [p.pid for one in family for p in (one, *one.parents())]
 
     def _doing(self) -> dict[int, str]:
-        """The student that each process of the pool is at."""
+        """The student that each of the processes is at."""
         doing = {}
         for note in (self.folder / "doing").iterdir():
             with contextlib.suppress(FileNotFoundError):
@@ -305,9 +411,7 @@ class Round:
             return f"{len((self.folder / 'rows').read_text().splitlines())} of {len(CLASS)} done"
         graded = self.folder / "autograded" / student / LESSON / f"{LESSON}.ipynb"
         fresh = graded.exists() and graded.stat().st_mtime > self.started
-        if (self.folder / ".grading" / "unfinished" / LESSON / student).exists():
-            return "recording" if fresh else "examining"
-        return "feedback" if fresh else "before"
+        return "recorded" if fresh else "examining"
 
     # -- what came of it --
 
@@ -328,7 +432,11 @@ class Round:
                 hit[student].outcome = outcome
         for kill in self.kills:
             kill.outcome = kill.outcome or (
-                "not in the table" if kill.student else f"stopped after {len(rows)} rows"
+                "not in the table"
+                if kill.student
+                else f"stopped after {len(rows)} rows"
+                if kill.victim == "run"
+                else "waited for"
             )
 
     def _outcome(
@@ -340,8 +448,7 @@ class Round:
             if now != right or when is None or when != finished(self.folder, student):
                 self.fault(f"{student}'s row says graded, but: {now}, not {right}, or graded once more")
             return "graded right" if now == right else f"WRONG: {now}"
-        # A death of the coordinator may be the second one of a neighbour; LEAVES ends one of its two attempts itself.
-        if hit is None or not (hit.victim == "coordinator" or student == LEAVES):
+        if hit is None or student != LEAVES:  # which ends one of its two attempts itself
             self.fault(f"{student}, hit by {hit.victim if hit else 'nothing'}, has a row that says: {reason}")
         if now not in (before, right, None, (None,) * len(TESTS)):
             self.fault(f"{student} has neither old nor new scores, nor none: {now}")
@@ -379,9 +486,15 @@ def left_behind(folder: Path) -> list[str]:
 
 
 def is_victim(process: psutil.Process, victim: str) -> bool:
-    if victim == "coordinator":
+    if victim == "process":
         return "spawn_main" in " ".join(process.cmdline())
     return process.name() == {"sandbox": "bwrap"}.get(victim, victim)
+
+
+def _is_starting(process: psutil.Process) -> bool:
+    """Whether it is a bubblewrap in its first moments: killed there, it may leave what it has just forked, because the
+    child asks for its parent's death signal only afterwards (docs/security.md)."""
+    return process.name() == "bwrap" and time.time() - process.create_time() < 0.5
 
 
 def _words(process: psutil.Process) -> list[str]:
@@ -397,17 +510,22 @@ def _runs(process: psutil.Process) -> bool:
 
 
 def kill_at_random(
-    folder: Path, kills: int, seed: int, per_run: int = 4, say: Callable[[str], None] = print
+    folder: Path,
+    kills: int,
+    seed: int,
+    per_run: int = 4,
+    say: Callable[[str], None] = print,
+    elsewhere: bool = False,
 ) -> Report:
     """What came of at least so many kills, `per_run` in each run; classes are made in `folder`."""
     rng, report, number = random.Random(seed), Report(), 0
-    klass = make_class(folder / "class")
+    klass, kinds = make_class(folder / "class"), ELSEWHERE if elsewhere else VICTIMS
     while len(report.kills) < kills and number < 2 * kills:
         number += 1
         count = min(per_run, kills - len(report.kills))
         # After "run" there is nothing left to kill.
-        victims = [*rng.choices(VICTIMS[:-1], k=count - 1), rng.choice(VICTIMS)]
-        Round(number, klass, folder / str(number), rng, report).play(victims)
+        victims = [*rng.choices(kinds[:-1], k=count - 1), rng.choice(kinds)]
+        Round(number, klass, folder / str(number), rng, report, elsewhere).play(victims)
         shutil.rmtree(folder / str(number))
         say(f"run {number}: {len(report.kills)} kills, {len(report.faults)} faults")
     return report
@@ -419,16 +537,21 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=20, help="how many processes to kill (%(default)s)")
     parser.add_argument("--per-run", type=int, default=4, help="of them in one run (%(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of what is killed and when (%(default)s)")
-    parser.add_argument("--grade", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--elsewhere", action="store_true", help="processes of a Dask cluster, its scheduler too"
+    )
+    parser.add_argument("--grade", nargs="+", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.grade:
-        run_pool(options.grade)
+        grade_class(Path(options.grade[0]), *options.grade[1:])
         return 0
     warnings.filterwarnings("ignore", message="Object of type .* not in session")
     console = Console(width=None if sys.stdout.isatty() else 140)
     with tempfile.TemporaryDirectory(prefix="faults-") as folder:
         say = Console(stderr=True).print
-        report = kill_at_random(Path(folder), options.kills, options.seed, options.per_run, say)
+        report = kill_at_random(
+            Path(folder), options.kills, options.seed, options.per_run, say, options.elsewhere
+        )
     report.print(console)
     return 1 if report.faults else 0
 

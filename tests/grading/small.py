@@ -7,9 +7,10 @@ from typing import Any
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
+from course_utils.bench.klass import KERNEL, exercise, marked
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 LESSON = "01-small"
-KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 SMALL_ANSWERS = {
     "double": (
         '# %% wrong: adds one -> "visible case"\ndef double(x):\n    return x + 1\n'
@@ -23,41 +24,19 @@ SMALL_ANSWERS = {
 }
 
 
-def _marked(grade_id: str, **flags: Any) -> dict[str, Any]:
-    """nbgrader's metadata for a cell; flags left out are false."""
-    base = {"schema_version": 3, "grade": False, "solution": False, "locked": False, "task": False}
-    return {"nbgrader": {**base, "grade_id": grade_id, **flags}}
-
-
-def _exercise(name: str, solution: str, visible: str, hidden: str) -> list[Any]:
-    """A solution cell, a visible test (1 point) and a hidden one (2 points)."""
-    stub = f"def {name}(x):\n    ### BEGIN SOLUTION\n    {solution}\n    ### END SOLUTION"
-    hidden = f"### BEGIN HIDDEN TESTS\nassert {hidden}, 'hidden case of {name}'\n### END HIDDEN TESTS"
-    test = {"grade": True, "locked": True}
-    return [
-        new_markdown_cell(f"### Write {name}"),
-        new_code_cell(stub, metadata=_marked(name, solution=True)),
-        new_code_cell(
-            f"assert {visible}, 'visible case of {name}'",
-            metadata=_marked(f"{name}-visible", points=1, **test),
-        ),
-        new_code_cell(hidden, metadata=_marked(f"{name}-hidden", points=2, **test)),
-    ]
-
-
 def small_lesson() -> Any:
     """Two exercises (3 automatic points each), a demo cell that writes a file, a written task of 4 points."""
     scheme = "=== BEGIN MARK SCHEME ===\nFour points for the word ratio.\n=== END MARK SCHEME ==="
-    demo = _marked("draw", locked=True) | {"tags": ["demo"]}
+    demo = marked("draw", locked=True) | {"tags": ["demo"]}
     cells = [
         new_markdown_cell("# A small lesson"),
-        new_code_cell("import math", metadata=_marked("setup", locked=True)),
-        *_exercise("double", "return 2 * x", "double(2) == 4", "double(-3) == -6"),
+        new_code_cell("import math", metadata=marked("setup", locked=True)),
+        *exercise("double", "return 2 * x", "double(2) == 4", "double(-3) == -6"),
         new_code_cell("open('demo-was-here.txt', 'w').write('x')", metadata=demo),
-        *_exercise("root", "return math.sqrt(x)", "root(4) == 2", "root(9) == 3"),
+        *exercise("root", "return math.sqrt(x)", "root(4) == 2", "root(9) == 3"),
         new_markdown_cell(
             f"Why do the two differ?\n\n{scheme}",
-            metadata=_marked("written_why", task=True, locked=True, points=4),
+            metadata=marked("written_why", task=True, locked=True, points=4),
         ),
         new_markdown_cell("*Your answer here.*", metadata={"tags": ["answer"]}),
     ]
@@ -75,8 +54,8 @@ def small_course(folder: Path, *lessons: str) -> Path:
         nbformat.write(small_lesson(), folder / "source" / name / f"{name}.ipynb")
         answers = folder / "tests" / "lessons" / name
         answers.mkdir(parents=True)
-        for exercise, text in SMALL_ANSWERS.items():
-            (answers / f"{exercise}.py").write_text(text)
+        for name_, text in SMALL_ANSWERS.items():
+            (answers / f"{name_}.py").write_text(text)
     return folder
 
 

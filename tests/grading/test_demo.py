@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from rich.console import Console
 from small import LESSON, save, small_course, small_lesson
 
 from course_utils.errors import ClassError, CourseError, LessonError
-from course_utils.grading import demo, demo_class, demo_outcome, demo_students, pool
+from course_utils.grading import demo, demo_class, demo_outcome, demo_students
 from course_utils.grading.demo import STUDENTS, DemoReport, Outcome, run_demo
 from course_utils.grading.lesson import load_lesson
 
@@ -285,27 +284,6 @@ def test_solution_cells_that_stop_and_every_verdict_are_named(tmp_path: Path) ->
         "1 not run",
         "1 test cell failed",
     ]
-
-
-# A worker that dies takes nobody else along.
-
-
-@pytest.mark.slow
-def test_a_grading_process_that_dies_is_one_row(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(pool, "log_step", lambda folder, result: None)
-    (tmp_path / "submitted").mkdir()
-    workers = pool.Pool(tmp_path, jobs=1, work=die_for_one)
-    try:
-        got = dict(workers.grade(LESSON, ["a", "deadly", "z"]))
-    finally:
-        workers.workers.shutdown()
-    assert got == {"a": None, "deadly": "the process that graded it died (out of memory?)", "z": None}
-
-
-def die_for_one(folder: Path, lesson: str, student: str) -> list[dict[str, Any]]:
-    if student == "deadly":
-        os._exit(9)
-    return [{"success": True}]
 
 
 # The class folder: made afresh, never at the cost of somebody's work.

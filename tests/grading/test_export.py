@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import os
 import sysconfig
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from nbgrader.apps import ExportApp
 from nbgrader.plugins import CsvExportPlugin
 from traitlets.config import Config
 
-from course_utils.grading.export import SafeCsvExport, as_text
+from course_utils.grading.export import CanvasExport, MoodleExport, SafeCsvExport, as_text
 
 NAMES = {
     "=cmd|' /C calc'!A0": "'=cmd|' /C calc'!A0",
@@ -54,7 +55,7 @@ def gradebook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gradebook]:
             book.add_student(f"={number}", first_name=name, last_name=name, email=name)
         book.add_submission("ps1", "ada", timestamp="2030-01-02 03:04:05 UTC")
         book.find_grade("test", "p1", "ps1", "ada").manual_score = -1.5
-        book.find_submission("ps1", "ada").late_submission_penalty = 0.5
+        book.find_submission_notebook("p1", "ps1", "ada").late_submission_penalty = 0.5
         book.db.commit()
         yield book
 
@@ -110,3 +111,94 @@ def test_nbgrader_takes_it_from_its_settings(gradebook: Gradebook, tmp_path: Pat
     app.initialize(["--to", str(tmp_path / "out.csv")])
     app.start()
     assert ',"\'=1",' in (tmp_path / "out.csv").read_text(encoding="utf-8")
+
+
+def table(gradebook: Gradebook, folder: Path, plugin: type, **traits: object) -> list[list[str]]:
+    return list(csv.reader(io.StringIO(exported(gradebook, folder, plugin, **traits), newline="")))
+
+
+def test_canvas_finds_its_columns_its_second_row_and_each_student(
+    gradebook: Gradebook, tmp_path: Path
+) -> None:
+    heading, possible, bob, ada = table(gradebook, tmp_path, CanvasExport, student=["ada", "bob"])
+    assert heading == ["Student", "ID", "SIS User ID", "SIS Login ID", "Section", "ps1", "ps2"]
+    assert possible == ["    Points Possible", "", "", "", "", "4.0", "4.0"]
+    assert ada == ["Lovelace, Ada", "", "", "ada", "", "0.0", ""]
+    assert bob == ["bob", "", "", "bob", "", "", ""], "no submission: an empty cell, not 0"
+
+
+def test_a_student_cannot_become_canvass_row_of_points(gradebook: Gradebook, tmp_path: Path) -> None:
+    student = gradebook.update_or_create_student("eve", last_name="Points Possible", lms_user_id="4711")
+    try:
+        *_, row = table(gradebook, tmp_path, CanvasExport, student=["eve"])
+        assert row[:5] == ["eve", "4711", "", "eve", ""]
+    finally:
+        gradebook.remove_student(student.id)
+
+
+def test_moodle_gets_a_row_for_each_student(gradebook: Gradebook, tmp_path: Path) -> None:
+    rows = table(gradebook, tmp_path, MoodleExport, student=["ada", "bob"], assignment=["ps1"])
+    assert rows == [
+        ["First name", "Last name", "Username", "Email address", "ps1"],
+        ["", "", "bob", "", ""],
+        ["Ada", "Lovelace", "ada", "ada@example.org", "0.0"],
+    ]
+
+
+@pytest.mark.parametrize("plugin", [CanvasExport, MoodleExport])
+def test_points_are_those_after_the_late_penalty_and_never_negative(
+    gradebook: Gradebook, tmp_path: Path, plugin: type
+) -> None:
+    grade = gradebook.find_grade("test", "p1", "ps1", "ada")
+    notebook = gradebook.find_submission_notebook("p1", "ps1", "ada")
+    before = grade.manual_score
+    try:
+        for score, penalty, shown in ((4, 0.5, "3.5"), (4, 0.0, "4.0"), (3.33333, 1, "2.33"), (1, 2, "0.0")):
+            grade.manual_score, grade.auto_score = score, None
+            notebook.late_submission_penalty = penalty
+            gradebook.db.commit()
+            assert table(gradebook, tmp_path, plugin, student=["ada"])[-1][-2:] == [shown, ""]
+    finally:
+        grade.manual_score = before
+        notebook.late_submission_penalty = 0.5
+        gradebook.db.commit()
+
+
+@pytest.mark.parametrize("plugin", [CanvasExport, MoodleExport])
+def test_in_the_wide_layouts_too_no_cell_is_a_formula(
+    gradebook: Gradebook, tmp_path: Path, plugin: type
+) -> None:
+    rows = table(gradebook, tmp_path, plugin)
+    assert len({len(row) for row in rows}) == 1, "a name has made a column of its own"
+    assert len(rows) >= 2 + len(NAMES)
+    assert not [cell for row in rows for cell in row if cell[:1] in tuple("=+-@\t\r＝")]
+
+
+def test_answers_that_wait_for_a_person_are_told(
+    gradebook: Gradebook, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    grade = gradebook.find_grade("test", "p1", "ps1", "ada")
+    plugin = CanvasExport(to=str(tmp_path / "x.csv"), log=logging.getLogger("export"))
+    was, grade.needs_manual_grade = grade.needs_manual_grade, False
+    gradebook.db.commit()
+    plugin.export(gradebook)
+    assert "wait for a person" not in caplog.text
+    try:
+        grade.needs_manual_grade = True
+        gradebook.db.commit()
+        plugin.export(gradebook)
+        assert "1 submission(s) have answers that wait for a person" in caplog.text
+    finally:
+        grade.needs_manual_grade = was
+        gradebook.db.commit()
+
+
+def test_nbgrader_takes_the_exporter_from_its_command_line(gradebook: Gradebook, tmp_path: Path) -> None:
+    config = Config()
+    config.CourseDirectory.root = str(tmp_path)
+    config.CourseDirectory.db_url = gradebook.engine.url.render_as_string()
+    app = ExportApp(config=config)
+    where = tmp_path / "out.csv"
+    app.initialize(["--exporter=course_utils.grading.export.MoodleExport", "--to", str(where)])
+    app.start()
+    assert where.read_text(encoding="utf-8").startswith('"First name"')

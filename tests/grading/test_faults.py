@@ -12,6 +12,7 @@ import signal
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,9 +39,11 @@ from faults import (
 from small import LESSON
 
 from course_utils.grading.bubblewrap import how_to_shut_in
+from course_utils.grading.cluster import Cluster
 from course_utils.grading.demo_class import api_for
 from course_utils.grading.examine import CodeCell, Job, examine
-from course_utils.grading.pool import grading_pool
+from course_utils.grading.many import class_grader
+from course_utils.grading.parcel import Parcel
 from course_utils.grading.sandbox import Limits
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("faults")]
@@ -59,7 +62,7 @@ STEPS = {
     "before the graded notebook is written": (f"{GRADER}.HonestAutograde.write_single_notebook", 1),
     "before the record is written": (f"{GRADER}.HonestAutograde._write_record", 1),
     "before it counts as graded": (f"{GRADER}.HonestAutograde.set_permissions", 1),
-    "when it counts as graded": ("tempfile.TemporaryDirectory.cleanup", 1),
+    "when it counts as graded": ("course_utils.grading.staging.Staged.remove", 1),
 }
 """Where the coordinator dies: just before this function is called for the nth time.
 
@@ -174,7 +177,7 @@ def test_the_second_run_tidies_up(stopped: Stopped) -> None:
 def fire(klass: Path, tmp_path_factory) -> tuple[Report, Path]:
     """Twelve random kills in three runs, and the folder of the last run."""
     rng, report = random.Random(20), Report()
-    orders = [["kernel", "coordinator", "sandbox", "run"]]
+    orders = [["kernel", "process", "sandbox", "run"]]
     orders += [[*rng.sample(VICTIMS[:-1], 4)] for _ in range(2)]
     for number, order in enumerate(orders):
         folder = tmp_path_factory.mktemp("fire") / "class"
@@ -185,6 +188,14 @@ def fire(klass: Path, tmp_path_factory) -> tuple[Report, Path]:
 def test_random_deaths_break_no_rule(fire: tuple[Report, Path]) -> None:
     assert fire[0].faults == []
     assert len(fire[0].kills) == 12
+
+
+def test_random_deaths_in_a_cluster_elsewhere_break_no_rule(klass: Path, tmp_path_factory) -> None:
+    report = Report()
+    folder = tmp_path_factory.mktemp("elsewhere") / "class"
+    Round(1, klass, folder, random.Random(4), report, elsewhere=True).play(["process", "scheduler", "run"])
+    assert report.faults == []
+    assert [kill.victim for kill in report.kills] == ["process", "scheduler", "run"]
 
 
 def test_a_submission_that_ends_its_own_process_has_crashed_twice(fire: tuple[Report, Path]) -> None:
@@ -232,13 +243,48 @@ def test_a_process_that_something_else_ended_costs_no_points(victim: str, after:
     assert record.attempts == 2
 
 
-def test_a_pool_whose_process_dies_while_idle_grades_everybody(klass: Path, tmp_path_factory) -> None:
+def test_a_process_that_dies_while_idle_is_replaced(klass: Path, tmp_path_factory) -> None:
     folder = copy_of(klass, tmp_path_factory)
-    with grading_pool(folder, 1) as pool:
-        pid = pool.workers.submit(os.getpid).result()
+    with Cluster(1) as cluster:
+        pid = cluster.send(os.getpid).result()
         os.kill(pid, signal.SIGKILL)
-        while psutil.pid_exists(pid):
-            time.sleep(0.05)
-        time.sleep(0.5)
-        assert dict(pool.grade(LESSON, ["adds", "halves"])) == {"adds": None, "halves": None}
+        with class_grader(folder, LESSON, ["adds", "halves"], cluster=cluster) as grader:
+            assert [(one.student, one.outcome) for one in grader] == [
+                ("adds", "graded"),
+                ("halves", "graded"),
+            ]
     assert [scores(folder, name) for name in ("adds", "halves")] == [CLASS["adds"][1], CLASS["halves"][1]]
+
+
+def test_what_kills_every_process_that_examines_it_is_told_from_the_rest(
+    klass: Path, tmp_path_factory
+) -> None:
+    folder = copy_of(klass, tmp_path_factory)
+    names = ["adds", "forgets", "halves"]
+    with DeadlyCluster(folder) as cluster, class_grader(folder, LESSON, names, cluster=cluster) as grader:
+        got = {one.student: (one.outcome, one.reason) for one in grader}
+    died = "the process that examined it died, 3 times (out of memory?)"
+    assert got == {"adds": ("graded", ""), "forgets": ("not graded", died), "halves": ("graded", "")}
+    assert scores(folder, "forgets") is None
+    assert (folder / "deaths").read_text() == "x" * 3
+    with class_grader(folder, LESSON, names) as grader:  # the next run tries it again, and nothing else
+        assert [(one.student, one.outcome) for one in grader] == [("forgets", "graded")]
+    assert scores(folder, "forgets") == CLASS["forgets"][1]
+
+
+class DeadlyCluster(Cluster):
+    """In which one submission kills whatever examines it."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(2)
+        self.folder = folder
+
+    def submit(self, parcels: Sequence[Parcel]) -> Any:
+        deadly = any("abs(x)" in cell.source for cell in parcels[0].job.cells)
+        return self.send(die, self.folder) if deadly else super().submit(parcels)
+
+
+def die(folder: Path) -> list[str]:
+    with (folder / "deaths").open("a") as deaths:
+        deaths.write("x")
+    os._exit(9)

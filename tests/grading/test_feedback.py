@@ -16,6 +16,7 @@ from small import LESSON, small_lesson
 from traitlets.config import Config
 
 from course_utils.grading.feedback import LEVELS, VERDICTS, FeedbackPolicy, verdict_of, visible_half
+from course_utils.grading.feedback_summary import comments, exercises
 
 HIDDEN = """### BEGIN HIDDEN TESTS
 secret_case = 41
@@ -223,6 +224,70 @@ def test_odd_metadata_is_no_reason_to_stop() -> None:
     assert told(failed(), metadata={"course": "x", "notes": ["forged"]}).metadata.notes == []
 
 
+# ---- what stands on top of the page ----
+
+
+def seen(*, verdict: str = "", score: float = 0, waits: bool = False, grade_id: str = "double-hidden") -> Any:
+    """A test of 2 points as `KeepGrades` and the policy leave it."""
+    cell = a_test("assert 1", [], course={"verdict": verdict, "message": "why"} if verdict else None)
+    cell.metadata["nbgrader"] |= {"grade_id": grade_id, "score": score, "waits": waits}
+    return told(cell, level="message" if verdict else "none").cells[0]
+
+
+@pytest.mark.parametrize(
+    ("parts", "word"),
+    [
+        ([seen(verdict="pass", score=2), seen(verdict="pass", score=2)], "Passed"),
+        ([seen(verdict="pass", score=2), seen(verdict="fail")], "Partly"),
+        ([seen(verdict="fail"), seen(verdict="fail")], "Not yet"),
+        ([seen(verdict="pass", score=2), seen(verdict="timeout")], "Out of time"),
+        ([seen(verdict="memory"), seen(verdict="not run")], "Out of memory"),
+        ([seen(verdict="not run"), seen(verdict="crashed")], "Crashed"),
+        ([seen(verdict="not run"), seen(verdict="not run")], "Not run"),
+        ([seen(verdict="pass", score=2), seen(waits=True)], "Not graded yet"),
+        ([seen(score=2), seen(score=1)], "Partly"),  # nothing is told but the points
+    ],
+)
+def test_an_exercise_in_a_word(parts: list[Any], word: str) -> None:
+    (one,) = exercises(new_notebook(cells=parts))
+    assert (one.word, one.points) == (word, 4)
+
+
+def test_a_written_answer_is_graded_and_not_passed() -> None:
+    metadata = marked("why", task=True, points=4)
+    task = new_markdown_cell("### Why?", metadata=metadata)
+    for waits, word in ((True, "Not graded yet"), (False, "Graded")):
+        task.metadata.nbgrader |= {"score": 4, "waits": waits}
+        (one,) = exercises(new_notebook(cells=[task]))
+        assert (one.title, one.word, one.missed) == ("Why?", word, [])
+
+
+def test_what_is_not_told_is_not_on_top_either() -> None:
+    (one,) = exercises(new_notebook(cells=[seen(verdict="fail"), seen()]))
+    assert [(part.word, part.message) for part in one.missed] == [("Failed", "why")]
+    (one,) = exercises(new_notebook(cells=[seen(), seen()]))
+    assert one.missed == []
+
+
+def test_an_exercise_is_called_as_its_card_and_leads_to_its_answer() -> None:
+    card = new_markdown_cell("Text.\n\n```\n# no heading\n```\n\n### Double the `x` #\n\nMore.")
+    given = new_code_cell("import math", metadata=marked("setup"))
+    answer = new_code_cell("x", metadata=marked("double", solution=True))
+    other = seen(grade_id="halve-tests")
+    found = exercises(new_notebook(cells=[card, given, answer, seen(), other]))
+    assert [(one.title, one.link) for one in found] == [("Double the x", "double"), ("halve", "halve-tests")]
+
+
+def test_comments_that_nobody_wrote_are_not_on_top() -> None:
+    answers = [new_code_cell("x", metadata=marked(name, solution=True)) for name in ("a", "b", "c")]
+    answers[0].metadata.nbgrader |= {"comment": "Well done.", "automatic_comment": False}
+    answers[1].metadata.nbgrader |= {"comment": "No response.", "automatic_comment": True}
+    answers[2].metadata.nbgrader |= {"comment": None, "automatic_comment": True}
+    assert comments(new_notebook(cells=[new_markdown_cell("## One"), *answers])) == [
+        ("a", "One", "Well done.")
+    ]
+
+
 # ---- a class, graded by nbgrader as it comes ----
 
 SETTINGS = """
@@ -333,11 +398,15 @@ class TestClass:
 
     def test_verdicts_and_messages(self, graded: Path) -> None:
         wrong, right = self.page(graded, "mallory"), self.page(graded, "ada")
-        assert wrong.verdicts == ["Failed"] * 8 and right.verdicts == ["Passed"] * 8  # contents and cells
+        # Two exercises and a written answer on top, then the answer and four tests.
+        assert wrong.verdicts == ["Not yet"] * 2 + ["Not graded yet"] + ["Failed"] * 4 + ["Not graded yet"]
+        assert right.verdicts == ["Passed"] * 2 + ["Not graded yet"] + ["Passed"] * 4 + ["Not graded yet"]
         assert "Failed: hidden case of double" in wrong.text
         assert "Failed: ZeroDivisionError: division by zero" in wrong.text
         assert "doubling 2" in right.text and "ZeroDivisionError: division by zero" in right.text
-        assert "01-small (Score: 6.0 / 10.0)" in right.text and "Score: 0.0 / 2.0" in wrong.text
+        assert "6 of 10 points so far" in right.text and "0 of 2 points" in wrong.text
+        assert "1 answer (4 points) waits for a teaching assistant; until then it counts 0." in right.text
+        assert "2 of 2 exercises passed." in right.text and "0 of 2 exercises passed." in wrong.text
 
     def test_the_students_code_and_markup_do_not_act(self, graded: Path) -> None:
         page = self.page(graded, "mallory")

@@ -84,10 +84,24 @@ def test_the_environment_is_in_the_digest(
     before = digest(job, Limits())
     assert digest(job, Limits()) == before
     if what == "a package's version":
-        monkeypatch.setattr(ledger.metadata, "distributions", lambda: [])
+        monkeypatch.setattr(ledger.metadata, "distributions", lambda path: [])
     else:
         (package / ("code.py" if "code" in what else "assets/weights")).write_text("2")
     assert digest(job, Limits()) != before
+
+
+def test_what_lies_in_the_working_directory_is_not_in_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is on the path of some processes that grade and not of others."""
+    found = tmp_path / "thing-1.0.dist-info"
+    found.mkdir()
+    (found / "METADATA").write_text("Metadata-Version: 2.1\nName: thing\nVersion: 1.0\n")
+    fresh = ledger.environment.__wrapped__
+    before = fresh()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")
+    assert fresh() == before
 
 
 def test_a_record_comes_back_as_it_was(tmp_path: Path) -> None:

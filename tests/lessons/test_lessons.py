@@ -54,7 +54,7 @@ def test_the_two_first_lessons_are_there():
 @each_lesson
 def test_check_finds_no_error(name):
     findings = check_lessons(ROOT, [name])
-    assert not findings.errors, "\n".join(map(str, findings.errors))
+    assert not findings.errors, json.dumps(findings.to_dict(), indent=1, default=str)
 
 
 @pytest.mark.slow

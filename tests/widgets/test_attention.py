@@ -223,5 +223,6 @@ def test_all_names_the_widgets_that_exist() -> None:
         "PatchingExplorer",
         "ProbeExplorer",
         "SuperpositionExplorer",
+        "ThresholdExplorer",
         "TraceViewer",
     ] and all(hasattr(widgets, name) for name in widgets.__all__)

@@ -66,7 +66,7 @@ def test_the_summary_follows_the_chosen_span(view: TraceViewer) -> None:
     assert "line 1 of 6, the root" in view.summary and "no error" in view.summary
     view.selected = next(span["id"] for span in view.spans if span["failed"])
     assert "inside invoke_agent desk" in view.summary and "ended in an error" in view.summary
-    assert view.summary.endswith("Note: <b>nobody noticed</b>.")
+    assert view.summary.endswith("Note: “<b>nobody noticed</b>”.")
 
 
 def test_the_selection_cannot_leave_what_exists(view: TraceViewer) -> None:

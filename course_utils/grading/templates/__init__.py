@@ -8,16 +8,32 @@ template asks for it.
 """
 
 import html
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from jinja2 import pass_context
 from nbconvert import filters
+from pygments.formatters import HtmlFormatter
 
+from course_utils.grading.feedback import decision, notes
+from course_utils.grading.feedback_summary import comments, exercises
 from course_utils.grading.sanitise import clean_html, clean_text, render_markdown
 
-__all__ = ["ansi2html", "clean_html", "highlight_code", "markdown2html", "protect_pages"]
+__all__ = [
+    "ansi2html",
+    "clean_html",
+    "comments",
+    "decision",
+    "exercises",
+    "highlight_code",
+    "highlight_css",
+    "lower_headings",
+    "markdown2html",
+    "notes",
+    "protect_pages",
+]
 
 MOST_CODE = 200_000  # characters that are highlighted
 
@@ -31,17 +47,20 @@ def protect_pages(c: Any) -> None:
     assert spec is not None and spec.origin is not None
     theirs = Path(spec.origin).parent / "server_extensions" / "formgrader" / "templates"
     c.HTMLExporter.extra_template_basedirs = [str(Path(__file__).parent), str(theirs)]
+    c.HTMLExporter.extra_template_paths = [str(theirs)]  # where `formgrade/index.html.j2` is nbgrader's own
     c.HTMLExporter.preprocessors = ["course_utils.grading.sanitise.Sanitise"]
     c.HTMLExporter.filters = {name: f"{__name__}.{name}" for name in FILTERS}
     c.HTMLExporter.sanitize_html = True
     c.GenerateFeedback.preprocessors = [
         "course_utils.grading.feedback.FeedbackPolicy",
-        "nbgrader.preprocessors.GetGrades",
-        "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+        "course_utils.grading.feedback_summary.KeepGrades",
     ]
 
 
-FILTERS = ("ansi2html", "clean_html", "highlight_code", "markdown2html")
+FILTERS = (
+    "ansi2html", "clean_html", "comments", "decision", "exercises", "highlight_code", "highlight_css",
+    "lower_headings", "markdown2html", "notes",
+)  # fmt: skip
 
 
 @pass_context
@@ -63,3 +82,17 @@ def highlight_code(context: Any, source: str, language: str | None = None, metad
 def ansi2html(text: str) -> str:
     """Clean HTML of coloured text; of its colours those that need no style of their own."""
     return clean_html(filters.ansi2html(clean_text(text)))
+
+
+def highlight_css(style: str) -> str:
+    """The rules for highlighted code in one of pygments' styles."""
+    return HtmlFormatter(style=style).get_style_defs(".highlight")
+
+
+def lower_headings(text: str, levels: int = 1) -> str:
+    """Clean HTML with its headings so many levels lower, for a page that has headings of its own.
+
+    >>> lower_headings("<h1>Lesson</h1><h6>x</h6>")
+    '<h2>Lesson</h2><h6>x</h6>'
+    """
+    return re.sub(r"<(/?)h([1-6])\b", lambda found: f"<{found[1]}h{min(6, int(found[2]) + levels)}", text)

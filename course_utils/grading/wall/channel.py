@@ -8,6 +8,7 @@
 """
 
 import json
+import select
 import socket
 import struct
 import time
@@ -86,6 +87,13 @@ class Channel:
         if not isinstance(message, dict):
             raise Garbled("a frame's message is no JSON object")
         return message, buffers
+
+    @property
+    def gone(self) -> bool:
+        """Whether the other side has closed, even if something it sent waits to be received."""
+        look = select.poll()
+        look.register(self.end, 0)  # a hang-up is always told
+        return bool(look.poll(0))
 
     def close(self) -> None:
         """Nothing: the socket is closed."""

@@ -1,6 +1,7 @@
 """`python -m attacks` in tests/grading: a table of what each attack earns and does in stock nbgrader and in ours."""
 
 import argparse
+import contextlib
 import json
 import sys
 import tempfile
@@ -14,8 +15,10 @@ from rich.table import Table
 if not __package__:  # `python tests/grading/attacks`
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from postgres import postgres
+
 from attacks import every_attack
-from attacks.course import prepared
+from attacks.course import Class, prepared
 from attacks.harness import Result, batches, run
 from attacks.kit import Attack
 
@@ -35,9 +38,12 @@ def main() -> None:
         facts = {"says": attack.says, "must": attack.earns, "at_most": attack.at_most, "limit": attack.limit}
         rows[attack.name] = known.get(attack.name, {}) | facts
     graders = [name for name in ("stock", "ours") if getattr(options, name)] or ["stock", "ours"]
-    with tempfile.TemporaryDirectory(prefix="attacks-") as folder:
+    with tempfile.TemporaryDirectory(prefix="attacks-") as folder, contextlib.ExitStack() as stack:
+        databases = stack.enter_context(postgres()) if options.postgres else None
         for grader in graders:
-            _run(attacks, grader, Path(folder), rows, options.json, console)
+            stock = grader == "stock"
+            klass = prepared(Path(folder) / grader, stock, 0 if stock else options.jobs, databases)
+            _run(attacks, klass, rows, options.json, console)
     console.print(_table(rows, graders))
     sys.exit(
         "ours" in graders and not all(_held(rows[attack.name]) for attack in attacks if not attack.limit)
@@ -50,21 +56,28 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--stock", action="store_true", help="run against stock nbgrader only")
     parser.add_argument("--ours", action="store_true", help="run against ours only")
     parser.add_argument(
+        "--jobs",
+        type=int,
+        default=0,
+        metavar="N",
+        help="grade with `course autograde`, N submissions at once, instead of `nbgrader autograde`",
+    )
+    parser.add_argument(
+        "--postgres", action="store_true", help="keep the gradebook on a PostgreSQL server, started for it"
+    )
+    parser.add_argument(
         "--json", type=Path, metavar="FILE", help="write all that was found there, over what is there"
     )
     return parser.parse_args()
 
 
-def _run(
-    attacks: list[Attack], grader: str, folder: Path, rows: Rows, file: Path | None, console: Console
-) -> None:
+def _run(attacks: list[Attack], klass: Class, rows: Rows, file: Path | None, console: Console) -> None:
     """Nothing: the rows hold what came of each attack, and so does the file, from the first class on."""
-    stock = grader == "stock"
-    klass = prepared(folder / grader, stock)
+    stock, grader = klass.stock, klass.folder.name
     # In stock nbgrader one attack can spoil the run of another.
     groups = [[attack] for attack in attacks if attack.stock] if stock else batches(attacks)
     for group in groups:
-        for result in run(group, klass, folder):
+        for result in run(group, klass, klass.folder.parent):
             rows[result.attack][grader] = asdict(result)
             console.print(f"{grader}  {_summary(result)}", markup=False, soft_wrap=True, highlight=False)
         if file:

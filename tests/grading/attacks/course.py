@@ -11,17 +11,21 @@ import secrets
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
+from nbgrader.api import Gradebook
 
 from attacks.kit import EXERCISES, PLAIN, RIGHT, TENSORS
 
 __all__ = ["FULL", "NEIGHBOURS", "REPOSITORY", "Class", "copied", "prepared", "solved"]
 
+Databases = Callable[..., str]
+NOT_ALL_GRADED = 1
 REPOSITORY = Path(__file__).resolve().parents[3]
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 NEIGHBOURS = ("a-before", "z-after")
@@ -76,6 +80,12 @@ class Class:
     stock: bool
     loot: dict[str, str] = field(default_factory=dict)
     """Each secret token, with where it is kept."""
+    jobs: int = 0
+    """How many submissions `course autograde` grades at once; 0: `nbgrader autograde` grades them."""
+    databases: Databases | None = None
+    """Makes the gradebook's databases on a server; None: it is a file of SQLite."""
+    db_url: str = ""
+    """Where the gradebook is."""
 
     @property
     def course(self) -> Path:
@@ -93,9 +103,21 @@ class Class:
         """The secret that is kept there."""
         return next(token for token, place in self.loot.items() if place == kind)
 
-    def run(self, *words: str, seconds: float = 120) -> tuple[int | None, str]:
+    def gradebook(self) -> Gradebook:
+        """nbgrader's gradebook of the class, open."""
+        return Gradebook(self.db_url, "agai302")
+
+    def autograde(self, lesson: str, seconds: float) -> tuple[int | None, str]:
+        """As `run`, for the command that grades this class. A submission that could not be graded is no error."""
+        if not self.jobs:
+            return self.run("autograde", lesson, seconds=seconds)
+        words = ("autograde", lesson, "--jobs", str(self.jobs))
+        code, said = self.run(*words, seconds=seconds, program="course_utils.cli")
+        return 0 if code == NOT_ALL_GRADED else code, said
+
+    def run(self, *words: str, seconds: float = 120, program: str = "nbgrader") -> tuple[int | None, str]:
         """(exit code, all that was printed) of `nbgrader words…` there; None if it took longer than it may."""
-        command = [sys.executable, "-m", "nbgrader", *words]
+        command = [sys.executable, "-m", program, *words]
         # Fewer bytes than the machine has, so that copying a sparse file cannot fill its disk.
         command = ["prlimit", f"--fsize={1 << 30}:unlimited", "--core=0:unlimited", *command]
         with (self.folder / "log.txt").open("w+b") as log:
@@ -125,13 +147,13 @@ class Class:
         return kept | own | {"JUPYTERHUB_API_TOKEN": self.token("environment")}
 
 
-def prepared(folder: Path, stock: bool) -> Class:
+def prepared(folder: Path, stock: bool, jobs: int = 0, databases: Databases | None = None) -> Class:
     """A class whose lessons are generated; `stock` says whether with nbgrader's own grader or with ours."""
     loot = {f"LOOT-{kind}-{secrets.token_hex(6)}": kind for kind in KINDS}
-    klass = Class(folder, stock, loot)
+    klass = _with_gradebook(Class(folder, stock, loot, jobs, databases), like="")
     for place in (klass.course, klass.home / ".config", klass.drop):
         place.mkdir(parents=True)
-    (klass.course / "nbgrader_config.py").write_text(settings(stock))
+    (klass.course / "nbgrader_config.py").write_text(settings(klass))
     (klass.home / ".config" / "token").write_text(klass.token("home"))
     for name in (PLAIN, TENSORS):
         (klass.course / "source" / name).mkdir(parents=True)
@@ -146,20 +168,28 @@ def prepared(folder: Path, stock: bool) -> Class:
 def copied(klass: Class, into: Path) -> Class:
     """The same class in another folder."""
     shutil.copytree(klass.folder, into, symlinks=True)
-    return dataclasses.replace(klass, folder=into)
+    copy = _with_gradebook(dataclasses.replace(klass, folder=into), like=klass.db_url)
+    (copy.course / "nbgrader_config.py").write_text(settings(copy))
+    return copy
 
 
-def settings(stock: bool) -> str:
+def _with_gradebook(klass: Class, like: str) -> Class:
+    """The class with a gradebook of its own, on a server a copy of the one at `like`."""
+    if klass.databases is None:
+        return dataclasses.replace(klass, db_url=f"sqlite:///{klass.course / 'gradebook.db'}")
+    return dataclasses.replace(klass, db_url=klass.databases(f"attacked_{secrets.token_hex(6)}", like=like))
+
+
+def settings(klass: Class) -> str:
     """The repository's settings with short limits; for stock nbgrader without the lines that name our package."""
     text = (REPOSITORY / "nbgrader_config.py").read_text()
-    if not stock:
-        return text + LIMITS + OUR_LIMITS
-    return (
-        "\n".join(
+    if klass.stock:
+        lines = (
             line for line in text.splitlines() if "course_utils" not in line and "configure(" not in line
         )
-        + LIMITS
-    )
+        text = "\n".join(lines)
+    server = f"c.CourseDirectory.db_url = {klass.db_url!r}\n" if klass.databases else ""
+    return text + LIMITS + OUR_LIMITS * (not klass.stock) + server
 
 
 def lesson(name: str, klass: Class) -> Any:
@@ -206,9 +236,7 @@ def solved(notebook: Any) -> Any:
 
 
 def _introduce_neighbours(klass: Class) -> None:
-    from nbgrader.api import Gradebook
-
-    with Gradebook(f"sqlite:///{klass.course / 'gradebook.db'}", "agai302") as gradebook:
+    with klass.gradebook() as gradebook:
         for name in NEIGHBOURS:
             gradebook.update_or_create_student(name, first_name=name, last_name=klass.token("gradebook"))
     for name in (PLAIN, TENSORS):

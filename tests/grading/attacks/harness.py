@@ -22,7 +22,7 @@ from attacks.hub import Hub
 from attacks.kit import Attack, Attempt, marker_of
 from attacks.session import Session
 
-__all__ = ["Result", "batches", "run"]
+__all__ = ["Result", "attempt_of", "batches", "run"]
 
 
 @dataclass
@@ -81,7 +81,7 @@ def _run_together(attacks: list[Attack], klass: Class, folder: Path) -> tuple[li
     shutil.rmtree(folder, ignore_errors=True)
     klass, start = copied(klass, folder), time.monotonic()
     with Hub(klass.token("hub")) as hub, evidence.adopted_orphans():
-        attempts = [_attempt(attack, klass, hub) for attack in attacks]
+        attempts = [attempt_of(attack, klass, hub) for attack in attacks]
         session = Session(klass, attempts)
         results = [_result(session, attempt, hub) for attempt in attempts]
     neighbours, strays = session.neighbours(), session.strays()
@@ -94,7 +94,7 @@ def _run_together(attacks: list[Attack], klass: Class, folder: Path) -> tuple[li
     return results, bool(neighbours or strays or session.aborted)
 
 
-def _attempt(attack: Attack, klass: Class, hub: Hub) -> Attempt:
+def attempt_of(attack: Attack, klass: Class, hub: Hub) -> Attempt:
     """The submission of an attack, as its author left it."""
     fetched = nbformat.read(klass.course / "release" / attack.lesson / f"{attack.lesson}.ipynb", as_version=4)
     made = klass.folder / "made" / attack.name

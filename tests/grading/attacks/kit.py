@@ -70,6 +70,12 @@ class Attack:
     pages: bool = False
     """Whether the TA's page and the exported grades are looked at too."""
 
+    def is_right(self, score: float | None) -> bool:
+        """Whether that is what it must get."""
+        if self.at_most:
+            return score is not None and self.earns is not None and score <= self.earns
+        return score == self.earns
+
 
 Write = Callable[["Attempt"], None]
 

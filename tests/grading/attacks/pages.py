@@ -4,6 +4,7 @@
 ['<p onclick>', '<script>']
 """
 
+import contextlib
 import csv
 import re
 import socket
@@ -12,15 +13,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from bleach._vendor import html5lib  # parses a page as browsers do
-from nbgrader.api import Gradebook
 
 from attacks.course import Class
 
-__all__ = ["active_parts", "formulas", "ta_pages"]
+__all__ = ["active_parts", "formulas", "served", "ta_pages"]
 
 ACTIVE = {"script", "style", "iframe", "frame", "object", "embed", "meta", "link", "base", "form", "applet"}
 VERBATIM = {"pre", "code", "script", "style", "textarea"}
@@ -76,8 +77,15 @@ def formulas(exported: Path, student: str) -> list[str]:
 
 def ta_pages(klass: Class, lesson: str) -> dict[str, str]:
     """The page on which a TA grades, for each student, from a formgrader that is started in the class."""
-    with Gradebook(f"sqlite:///{klass.course / 'gradebook.db'}", "agai302") as gradebook:
+    with klass.gradebook() as gradebook:
         numbers = {s.student.id: s.notebooks[0].id for s in gradebook.assignment_submissions(lesson)}
+    with served(klass.course, klass.environment(), klass.folder / "server.txt") as get:
+        return {student: get(f"submissions/{number}/") for student, number in numbers.items()}
+
+
+@contextlib.contextmanager
+def served(course: Path, environment: dict[str, str], log: Path) -> Iterator[Callable[[str], str]]:
+    """A function that gets a page of formgrader, which is started in that folder and ends with the block."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     options = [
@@ -85,20 +93,18 @@ def ta_pages(klass: Class, lesson: str) -> dict[str, str]:
         "--no-browser",
         "--allow-root",
         "--IdentityProvider.token=t",
-        f"--ServerApp.root_dir={klass.course}",
+        f"--ServerApp.root_dir={course}",
     ]
     options.append(f"--ServerApp.jpserver_extensions={{'{FORMGRADER}': True}}")
-    with (klass.folder / "server.txt").open("w") as log:
+    with log.open("w") as said:
         server = subprocess.Popen(
             [sys.executable, "-m", "jupyter_server", *options],
-            cwd=klass.course, env=klass.environment(), stdout=log, stderr=log,
+            cwd=course, env=environment, stdout=said, stderr=said,
         )  # fmt: skip
         try:
             base = f"http://127.0.0.1:{port}/formgrader"
             _get(f"{base}/gradebook?token=t", seconds=30)
-            return {
-                student: _get(f"{base}/submissions/{number}/?token=t") for student, number in numbers.items()
-            }
+            yield lambda page: _get(f"{base}/{page}?token=t", seconds=0)
         finally:
             server.kill()
             server.wait()
@@ -109,7 +115,7 @@ def _get(url: str, seconds: float = 0) -> str:
     end = time.monotonic() + seconds
     while True:
         try:
-            with urllib.request.urlopen(url, timeout=30) as answer:
+            with urllib.request.urlopen(url, timeout=300) as answer:
                 return answer.read().decode(errors="replace")
         except urllib.error.HTTPError as error:
             return error.read().decode(errors="replace")

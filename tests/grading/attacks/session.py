@@ -11,8 +11,6 @@ import shutil
 from itertools import chain
 from pathlib import Path
 
-from nbgrader.api import Gradebook
-
 from attacks import evidence, pages
 from attacks.course import FULL, NEIGHBOURS, Class
 from attacks.kit import Attempt
@@ -55,12 +53,9 @@ class Session:
 
     def _introduce(self) -> None:
         """Nothing: the attackers are in the gradebook, as where a class list was imported."""
-        with self._gradebook() as gradebook:
+        with self.klass.gradebook() as gradebook:
             for attempt in self.attempts:
                 gradebook.update_or_create_student(attempt.student, first_name=attempt.first_name)
-
-    def _gradebook(self) -> Gradebook:
-        return Gradebook(f"sqlite:///{self.klass.course / 'gradebook.db'}", "agai302")
 
     def _hand_in(self, round_: int) -> None:
         for attempt in self.attempts:
@@ -81,7 +76,8 @@ class Session:
     def _grade(self) -> None:
         if self.attack.by_exchange:
             self._run("collect", self.lesson, "--update")
-        self._run("autograde", self.lesson)
+        limit = self._limit()
+        self._note("autograde", limit, *self.klass.autograde(self.lesson, limit))
 
     def _look(self, pids: set[int]) -> None:
         """Nothing: feedback was made, and the pages that people look at are in `ta_pages`."""
@@ -93,21 +89,26 @@ class Session:
         self.left += evidence.still_running(pids, wait=2)
 
     def _run(self, *words: str) -> None:
-        limit = 60 + 45 * len(self.attempts)
-        code, said = self.klass.run(*words, seconds=limit)
+        limit = self._limit()
+        self._note(words[0], limit, *self.klass.run(*words, seconds=limit))
+
+    def _limit(self) -> int:
+        return 60 + 45 * len(self.attempts)
+
+    def _note(self, command: str, limit: int, code: int | None, said: str) -> None:
         self.log += said
         if code is None:
-            self.aborted.append(f"{words[0]} did not end in {limit} s")
+            self.aborted.append(f"{command} did not end in {limit} s")
         elif code:
             reasons = [line.strip() for line in said.splitlines() if EXCEPTION.match(line)]
             telling = [line for line in reasons if "NbGraderException" not in line] or reasons or [""]
-            self.aborted.append(f"{words[0]} exited with {code}: {telling[-1][:200]}")
+            self.aborted.append(f"{command} exited with {code}: {telling[-1][:200]}")
 
     def _scores(self) -> dict[str, Score]:
         """Points and waiting test cells of everybody who was graded in full."""
         found: dict[str, Score] = {}
         try:
-            with self._gradebook() as gradebook:
+            with self.klass.gradebook() as gradebook:
                 for submission in gradebook.assignment_submissions(self.lesson):
                     grades = list(chain.from_iterable(notebook.grades for notebook in submission.notebooks))
                     waiting = [grade.name for grade in grades if grade.needs_manual_grade]
@@ -116,6 +117,10 @@ class Session:
         except Exception as error:  # whatever an attack made of the gradebook
             self.aborted.append(f"the gradebook cannot be read: {str(error)[:100]}")
         return found
+
+    def suspects(self) -> list[Attempt]:
+        """Those whose markers are looked for."""
+        return self.attempts
 
     # -- one attacker's doing, because its marker is on it --
 
@@ -184,8 +189,8 @@ class Session:
 
     def strays(self) -> list[str]:
         """Files of the class that were changed, and processes left, by whom nobody knows."""
-        known = {path for attempt in self.attempts for path in self.planted_by(attempt)}
-        owned = {line for attempt in self.attempts for line in self.left_by(attempt)}
+        known = {path for attempt in self.suspects() for path in self.planted_by(attempt)}
+        owned = {line for attempt in self.suspects() for line in self.left_by(attempt)}
         files = [p for p in self.touched if not self._expected(p) and f"course/{p}" not in known]
         return [f"{path} changed" for path in files] + [line for line in self.left if line not in owned]
 

@@ -52,6 +52,19 @@ base.execute("update grade set manual_score = 0 where auto_score is not null")
 base.commit()""")
 
 
+@attack("a gradebook on a PostgreSQL server, through its socket: every grade 0, its own 8")
+def gradebook_on_a_server(it: Attempt) -> None:
+    it.cell("""
+import glob, psycopg
+for host in glob.glob('/tmp/postgres-*'):
+    with psycopg.connect(host=host, user='course', dbname='postgres') as server:
+        names = server.execute("select datname from pg_database where datname like 'attacked%'").fetchall()
+    for name, in names:
+        with psycopg.connect(host=host, user='course', dbname=name) as base:
+            base.execute("update grade set manual_score = 0 where auto_score is not null")
+            base.execute("update grade set extra_credit = 8 where id = (select max(id) from grade)")""")
+
+
 @attack("a neighbour's submission overwritten before it is graded")
 def next_submission(it: Attempt) -> None:
     it.cell("""

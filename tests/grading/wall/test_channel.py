@@ -63,6 +63,16 @@ def test_a_peer_that_has_gone_is_closed(ends, begun):
         there.receive(1)
 
 
+def test_that_a_peer_has_gone_is_seen_before_its_last_message_is_read(ends):
+    near, far = ends
+    assert not near.gone and not far.gone
+    far.send({"say": "goodbye"})
+    assert not near.gone
+    far.close()
+    assert near.gone
+    assert near.receive(timeout=1)[0] == {"say": "goodbye"}
+
+
 def test_sending_to_a_peer_that_has_gone_is_closed(ends):
     here, there = ends
     there.close()

@@ -1,0 +1,64 @@
+"""A gradebook has the indexes that its pages need, whoever made it and when."""
+
+import os
+import sqlite3
+import sysconfig
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from nbgrader.api import Gradebook
+from postgres import postgres
+from sqlalchemy import inspect, text
+
+from course_utils.grading import indexes
+
+NAMES = {"grade": "notebook_id", "comment": "notebook_id", "submitted_assignment": "student_id"}
+
+
+@pytest.fixture(autouse=True)
+def scripts_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
+    indexes.install()
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Callable[..., str]]:
+    with postgres() as make:
+        yield make
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.xdist_group("postgres"))])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'gradebook.db'}"
+    return str(request.getfixturevalue("server")("indexed"))
+
+
+def found(url: str) -> set[str]:
+    with Gradebook(url, "agai302") as gradebook:
+        look = inspect(gradebook.engine)
+        return {index["name"] for table in look.get_table_names() for index in look.get_indexes(table)}
+
+
+def test_a_gradebook_that_lost_them_gets_them_when_it_is_opened(url: str) -> None:
+    wanted = {f"ix_{table}_{column}" for table, column in NAMES.items()}
+    assert wanted <= found(url)
+    with Gradebook(url, "agai302") as gradebook:
+        for name in wanted:
+            gradebook.db.execute(text(f"DROP INDEX {name}"))
+        gradebook.db.commit()
+    assert wanted <= found(url)
+
+
+def test_while_somebody_writes_it_opens_without(tmp_path: Path) -> None:
+    file = tmp_path / "gradebook.db"
+    found(f"sqlite:///{file}")
+    with sqlite3.connect(file) as writer:
+        writer.execute("DROP INDEX ix_grade_notebook_id")
+        writer.commit()
+        writer.execute("BEGIN IMMEDIATE")
+        writer.execute("UPDATE course SET id = id")
+        with Gradebook(f"sqlite:///{file}", "agai302") as gradebook:
+            assert gradebook.students == []
+    assert "ix_grade_notebook_id" in found(f"sqlite:///{file}")

@@ -217,7 +217,8 @@ def test_its_memory_holds_nothing_of_a_course(forked, monkeypatch):
     assert notebook(DOUBLE, test="assert f(2) == 4, 'double-hidden'").cells[-1].verdict == "pass"
     said = printed(notebook(MEMORY))
     assert said.startswith("0 "), said
-    assert printed(notebook(f"kept = 'secretwordof' + 'ours'{MEMORY}")).startswith("1 "), (
+    # once where it is kept, and once more where what was read of it lies in a buffer that is read again
+    assert int(printed(notebook(f"kept = 'secretwordof' + 'ours'{MEMORY}")).split()[0]) >= 1, (
         "it would have been found"
     )
 

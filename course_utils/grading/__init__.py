@@ -23,6 +23,7 @@ def configure(c: Any) -> None:
     from course_utils.grading.templates import protect_pages
 
     own, nbgrader = "course_utils.grading", "nbgrader.preprocessors"
+    c.Autograde.sanitize_preprocessors = []  # what they put right in a submission, `rebuild` takes from the gradebook
     c.Autograde.autograde_preprocessors = [
         EXAMINE,
         f"{nbgrader}.IgnorePattern",

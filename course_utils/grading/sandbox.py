@@ -29,8 +29,9 @@ from course_utils.grading.bubblewrap import HOME, WRITABLE, command, how_to_shut
 
 __all__ = ["Limits", "Sandbox", "how_to_shut_in", "plain_environment"]
 
-LOOK_S = 0.2
+LOOK_S = 0.4  # one process can never have more than a notebook may: its own limit is the kernel's
 START_S = 20
+STEP_MB = 16  # so much more memory at most, and what is shared is counted again
 WARM_MB = 2048  # what is forked has this much of its parent's, as the kernel counts
 MOST_FILES = 100_000
 FIRST_USER = 1_900_000_000  # and above are users that nobody is; each process gets one
@@ -74,6 +75,7 @@ class Sandbox:
     ) -> None:
         self.limits, self.over, self.said = limits, "", b""
         self.peak_mb = self.cpu_s = 0.0
+        self.counted = self.counted_at = 0  # bytes of memory, and the bound when they were counted
         start = how_to_shut_in(kind)
         self.scratch = None if start else tempfile.TemporaryDirectory(prefix="unprotected-")
         self.home = Path(self.scratch.name if self.scratch else HOME)
@@ -167,21 +169,17 @@ class Sandbox:
 
     def _watch(self) -> None:
         """Ends it when all its processes together use too much: limits of the kernel count each by itself."""
-        own = psutil.Process(self.process.pid)
         while not self.done.wait(LOOK_S) and self.process.poll() is None:
-            memory = count = files = 0
-            cpu = 0.0
-            inner: psutil.Process | None = None
-            with contextlib.suppress(psutil.NoSuchProcess):
-                for process in [*own.children(recursive=True), *self._forked()]:
-                    with contextlib.suppress(psutil.Error), process.oneshot():
-                        times = process.cpu_times()
-                        memory += _own_memory(process.pid)
-                        count += process.num_threads()
-                        cpu += times.user + times.system
-                        inner = process
-            if inner is not None and not self.scratch:
-                in_files, files = _in_files(inner.pid)
+            pids, count, files, cpu = [], 0, 0, 0.0
+            for process in self._processes():
+                with contextlib.suppress(psutil.Error), process.oneshot():
+                    times = process.cpu_times()
+                    count += process.num_threads()
+                    cpu += times.user + times.system
+                    pids.append(process.pid)
+            memory = self._memory(pids)
+            if pids and not self.scratch:
+                in_files, files = _in_files(pids[-1])
                 memory += in_files
             self.peak_mb, self.cpu_s = max(self.peak_mb, memory / 2**20), max(self.cpu_s, cpu)
             for what, used_now, most in (
@@ -197,12 +195,24 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def _forked(self) -> list[psutil.Process]:
-        """What the warm parent forked into these walls, and its family: they are nobody's children in here."""
+    def _processes(self) -> list[psutil.Process]:
+        """All in these walls. What the warm parent forked into them comes last, and is nobody's child in here."""
+        inside = _family(self.process.pid)
         with contextlib.suppress(psutil.NoSuchProcess):
             if self.inner is not None:
-                return [psutil.Process(self.inner), *_family(self.inner)]
-        return []
+                inside += [psutil.Process(self.inner), *_family(self.inner)]
+        return inside
+
+    def _memory(self, pids: Sequence[int]) -> int:
+        """Bytes of memory that are in no file, of all these processes; what they share counts once.
+
+        To count what is shared takes the kernel tens of milliseconds, so it is asked when there can be more than there
+        was: `most` is at least as much, and known at once.
+        """
+        most = sum(_at_most(pid) for pid in pids)
+        if most > self.counted_at + STEP_MB * 2**20 or most > self.limits.memory_mb * 2**20:
+            self.counted_at, self.counted = most, sum(map(_own_memory, pids))
+        return self.counted
 
     def _end(self) -> None:
         if self.process.poll() is None:  # after that its number may be somebody else's
@@ -232,6 +242,14 @@ def _own_memory(pid: int) -> int:
     """Bytes of memory that are in no file; those shared with other processes count in part."""
     with contextlib.suppress(OSError):
         found = re.findall(rb"Pss_(?:Anon|Shmem):\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_bytes())
+        return sum(map(int, found)) << 10
+    return 0
+
+
+def _at_most(pid: int) -> int:
+    """Bytes of memory that are in no file; those shared with other processes count in full."""
+    with contextlib.suppress(OSError):
+        found = re.findall(rb"Rss(?:Anon|Shmem):\s+(\d+)", Path(f"/proc/{pid}/status").read_bytes())
         return sum(map(int, found)) << 10
     return 0
 

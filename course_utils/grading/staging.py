@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from nbgrader.utils import find_all_files, parse_utc
 
 from course_utils.grading.intake import Intake
 
@@ -76,6 +75,9 @@ def _runs(number: int) -> bool:
 def give_along(source: Path, into: Path, keep: list[str], ignored: list[str]) -> None:
     """The instructor's files over the student's: no notebooks, nothing that the release leaves out, and not those
     that students may edit."""
+    # Importing nbgrader takes seconds, which a process that only examines does not have to wait.
+    from nbgrader.utils import find_all_files
+
     for path in map(Path, sorted(find_all_files(str(source), [*ignored, "*.ipynb"]))):
         place = path.relative_to(source)
         if str(place) in keep and (into / place).exists():
@@ -99,6 +101,8 @@ def let_read(folder: Path) -> None:
 
 def read_timestamp(folder: Path) -> tuple[Any, str]:
     """(when the submission was handed in, what is wrong with its time stamp)."""
+    from nbgrader.utils import parse_utc
+
     path = folder / TIMESTAMP
     if not os.path.lexists(path):
         return None, ""

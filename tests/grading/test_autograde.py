@@ -435,6 +435,37 @@ def test_written_answers_are_as_nbgrader_has_them(room: Room) -> None:
             assert gradebook.find_comment("written", LESSON, LESSON, name).auto_comment == said
 
 
+def test_what_nbgrader_puts_right_in_a_submission_is_right_already(room: Room) -> None:
+    """So its own steps for that, which cost more than all others of an unchanged submission, are left out."""
+    from course_utils.grading.many import _planned
+
+    path = room.submit("may", **RIGHT) / f"{LESSON}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        marks = cell.metadata.get("nbgrader", {})
+        marks |= {"points": 100, "locked": False, "checksum": "0" * 32, "schema_version": 2} if marks else {}
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [nbformat.v4.new_output("stream", text="3")], 7
+    notebook.cells += [
+        nbformat.from_dict({**cell, "id": f"again-{i}"}) for i, cell in enumerate(notebook.cells)
+    ]
+    notebook.metadata["kernelspec"] = {"name": "other", "display_name": "Other"}
+    path.write_text(nbformat.writes(notebook))
+
+    def prepared(steps: list[str]) -> Any:
+        plan = _planned(room.root, LESSON)
+        plan.sanitize_preprocessors = [f"nbgrader.preprocessors.{step}" for step in steps]
+        made = plan.prepare(str(path.parent))
+        made.staged.remove()
+        return made.notebooks[str(path)][0]
+
+    steps = ["ClearOutput", "DeduplicateIds", "OverwriteKernelspec", "OverwriteCells", "CheckCellMetadata"]
+    assert prepared([]) == prepared(steps)
+    assert prepared([]).metadata["kernelspec"]["name"] == KERNEL["name"] and "100" not in str(
+        prepared([]).cells
+    )
+
+
 def test_points_are_the_instructor_s_to_give(room: Room) -> None:
     room.submit("max", **RIGHT | {"double": "def double(x):\n    return 4 if x == 2 else 0.75"})
     room.grade("max")

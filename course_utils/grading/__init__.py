@@ -23,7 +23,8 @@ def configure(c: Any) -> None:
     from course_utils.grading.templates import protect_pages
 
     own, nbgrader = "course_utils.grading", "nbgrader.preprocessors"
-    c.Autograde.sanitize_preprocessors = []  # what they put right in a submission, `rebuild` takes from the gradebook
+    # What nbgrader puts right and checks in a submission, `rebuild` takes from the gradebook.
+    c.Autograde.sanitize_preprocessors = []
     c.Autograde.autograde_preprocessors = [
         EXAMINE,
         f"{nbgrader}.IgnorePattern",
@@ -31,7 +32,6 @@ def configure(c: Any) -> None:
         f"{nbgrader}.LimitOutput",
         f"{own}.save_scores.SaveScores",
         f"{nbgrader}.AssignLatePenalties",
-        f"{nbgrader}.CheckCellMetadata",
         f"{own}.sanitise.Sanitise",
     ]
     protect_pages(c)

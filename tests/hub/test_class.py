@@ -230,8 +230,14 @@ def test_8_ones_own_page_shows_receipts_and_feedback(people, hub, shot):
     page.goto(f"{hub.url}/services/exchange/")
     row = page.locator(f"tr:has-text('{LESSON}')")
     assert "ready" in row.inner_text() and "UTC" in row.inner_text()
-    assert BAD not in page.content()
+    assert BAD not in page.content() and " of 100" in row.inner_text()
     shot(page, "9-my-work")
+    row.locator("a").click()
+    page.wait_for_selector("h1:has-text('Feedback on')")
+    assert PRAISE in page.content()
+    others = people(BAD)
+    assert others.goto(page.url).status == 404 and PRAISE not in others.content()
+    others.goto(f"{hub.url}/user/{BAD}/lab?reset")
     page.goto(f"{hub.url}/user/{GOOD}/lab?reset")
 
 

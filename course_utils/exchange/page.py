@@ -27,6 +27,7 @@ thead th, .none { color: var(--quiet); font-weight: 500 }
 .ready { color: var(--good); font-weight: 700 }
 a { color: var(--link) }
 code { font-size: 90% }
+@media (min-width: 50rem) { thead th, td:not(:last-child) { white-space: nowrap } }
 """
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 SHUT_IN = f"{POLICY}; img-src data:; base-uri 'none'; form-action 'none'; sandbox"
@@ -130,4 +131,5 @@ def _answer(last: Receipt, answered: Receipt | None) -> tuple[str, str]:
 
 def _link(receipt: Receipt, notebook: str) -> str:
     parts = "/".join(quote(part, safe="") for part in (receipt.assignment, receipt.time, notebook))
-    return f'<a href="page/{parts}">read {escape(notebook)}</a>'
+    about = f'aria-label="read the feedback on {escape(notebook)}"'
+    return f'<a href="page/{parts}" {about}>{"read it" if notebook == receipt.assignment else escape(notebook)}</a>'

@@ -41,7 +41,7 @@ MOST = 200  # submissions of one student for one assignment
 FREE_BYTES = 500_000_000  # the disk is never filled below this
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,79}")
 """Of students and assignments: what neither a path nor nbgrader's names of submissions could read otherwise."""
-POINTS = re.compile(rb'<meta name="points" content="([^"<]{1,200})"')
+POINTS = re.compile(rb'<meta (?=[^>]*name="points")[^>]*?content="([^"<>]{1,200})"')
 """In the head of a feedback page of this course's, before anything that a student wrote."""
 
 

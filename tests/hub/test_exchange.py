@@ -156,9 +156,7 @@ def answer(exchange, student, points):
     """The newest submission of the student's gets a feedback page, as `nbgrader release_feedback` puts it."""
     place = exchange.root / "agai302" / "inbound" / kept(exchange, student)[-1]
     name = notebook_hash(secret=(place / "submission_secret.txt").read_text(), notebook_id="02-x")
-    text = (
-        f'<!DOCTYPE html><meta name="points" content="{points}"><h1>To {student}</h1><script>owned()</script>'
-    )
+    text = f'<!DOCTYPE html><meta content="{points}" name="points"/><h1>To {student}</h1><script>owned()</script>'
     (exchange.root / "agai302" / "feedback" / f"{name}.html").write_text(text)
 
 

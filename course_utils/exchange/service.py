@@ -10,7 +10,8 @@ When a submission came is when its last byte came, by this process's clock; noth
     POST assignments/NAME/submissions           hand in (a frame); the reply is a receipt
     GET  submissions                            one's own receipts
     GET  feedback/NAME/TIME                     one's own feedback pages, as a frame
-    GET  (nothing)                              a page with one's own receipts, for the browser
+    GET  (nothing)                              a page with one's own receipts and points, for the browser
+    GET  page/NAME/TIME/NOTEBOOK                one's own feedback page, for the browser
 
 The Hub gives address, prefix and the right to ask whose a token is in the environment, as it does for every service.
 """
@@ -35,7 +36,7 @@ from tornado.ioloop import IOLoop
 
 from course_utils.errors import CourseError
 from course_utils.exchange.frame import Refused, pack
-from course_utils.exchange.page import MyWork
+from course_utils.exchange.page import FeedbackPage, MyWork
 from course_utils.exchange.store import Receipt, Store
 
 __all__ = ["Application", "main"]
@@ -64,6 +65,7 @@ class Application(web.Application):
             (r"submissions", OwnSubmissions),
             (r"feedback/([^/]+)/([^/]+)", Feedback),
             (r"", MyWork),
+            (r"page/([^/]+)/([^/]+)/([^/]+)", FeedbackPage),
             (r"oauth_callback", HubOAuthCallbackHandler),
         ]
         super().__init__([(prefix + path, handler) for path, handler in routes], cookie_secret=os.urandom(32))

@@ -23,8 +23,9 @@ import shutil
 import threading
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -40,6 +41,8 @@ MOST = 200  # submissions of one student for one assignment
 FREE_BYTES = 500_000_000  # the disk is never filled below this
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@-]{0,79}")
 """Of students and assignments: what neither a path nor nbgrader's names of submissions could read otherwise."""
+POINTS = re.compile(rb'<meta (?=[^>]*name="points")[^>]*?content="([^"<>]{1,200})"')
+"""In the head of a feedback page of this course's, before anything that a student wrote."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ class Receipt:
     notebooks: tuple[str, ...]
     feedback: dict[str, str]
     """Notebook -> md5 of its feedback page, for those that have one."""
+    points: dict[str, str] = field(default_factory=dict)
+    """Notebook -> what its feedback page says of its points, such as `87 of 100`; without a page that says it, none."""
 
 
 class Store:
@@ -164,13 +169,14 @@ class Store:
 
     def _receipt(self, path: Path, student: str, assignment: str, time: str, digest: str) -> Receipt:
         notebooks = tuple(_notebooks(path))
-        pages = {name: self._page(path, name) for name in notebooks}
-        feedback = {
-            name: hashlib.md5(page.read_bytes(), usedforsecurity=False).hexdigest()
-            for name, page in pages.items()
-            if page.is_file()
-        }
-        return Receipt(student, assignment, time, digest, notebooks, feedback)
+        found = {name: page for name in notebooks if (page := self._page(path, name)).is_file()}
+        feedback, points = {}, {}
+        for name, page in found.items():
+            text = page.read_bytes()
+            feedback[name] = hashlib.md5(text, usedforsecurity=False).hexdigest()
+            if said := POINTS.search(text[:2000]):
+                points[name] = unescape(said[1].decode(errors="replace"))
+        return Receipt(student, assignment, time, digest, notebooks, feedback, points)
 
     # -- what was answered --
 

@@ -189,7 +189,8 @@ def _facts(name: str, cells: list[tuple[str, float]], handed: list[Handed]) -> E
     waits = sum(any(cell in one.waits for cell in names) for one in handed)
     done = [one for one in handed if not any(cell in one.waits for cell in names)]
     scores = [sum(one.scores.get(cell, 0.0) for cell in names) for one in done]
-    said = Counter(one.messages[cell] for one in handed for cell in names if cell in one.messages)
+    told = [dict.fromkeys(one.messages[cell] for cell in names if cell in one.messages) for one in handed]
+    said = Counter(text for texts in told for text in texts)  # once for each student
     shares = np.array(scores) / points
     return ExerciseFacts(
         name,

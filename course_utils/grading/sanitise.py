@@ -13,6 +13,7 @@ import base64
 import binascii
 import html
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,6 +25,8 @@ from nbformat import NotebookNode
 from pygments.token import STANDARD_TYPES
 from traitlets import Bool
 
+from course_utils.grading.formulas import picture
+
 __all__ = ["Sanitise", "clean_html", "clean_output", "clean_text", "render_markdown", "sanitise"]
 
 TAGS = (
@@ -32,13 +35,14 @@ TAGS = (
     "th thead tr u ul var"
 )
 # Any other class could borrow the page's own look or its scripts' handles; ids could too, and are not kept.
-CLASSES = {"dataframe", "highlight", *STANDARD_TYPES.values()} - {""}
+CLASSES = {"dataframe", "highlight", "math", *STANDARD_TYPES.values()} - {""}
 NUMBERS = {"colspan", "rowspan", "width", "height", "start", "border"}
 IMAGES = {"png": b"\x89PNG\r\n\x1a\n", "jpeg": b"\xff\xd8\xff", "gif": b"GIF8"}
 # Characters that are taken. The parsers of HTML and markdown need time with the square of what a hostile text nests:
 # at these lengths at most about 4 seconds.
 MOST_HTML, MOST_MARKDOWN = 50_000, 20_000
 MOST_TEXT, MOST_IMAGE = 1_000_000, 10_000_000
+FORMULAS_S = 2  # for the formulas of one text; what comes after stays as it was typed
 
 # Colours: a code below 256, or an extended colour with all its numbers (nbconvert fails on one without).
 _CODE = r"(?:[34]8;5;\d{1,3}|[34]8;2;\d{1,3};\d{1,3};\d{1,3}|(?![34]8)\d{1,3})"
@@ -147,18 +151,36 @@ def _joined(value: Any) -> str:
 
 
 class _Renderer(IPythonRenderer):
-    """nbconvert's markdown, where an attachment that is not there is no reason to stop."""
+    """nbconvert's markdown with formulas as pictures, where an attachment that is not there is no reason to stop."""
+
+    until = 0.0
+    """How long formulas are drawn."""
 
     def image(self, text: str, url: str, title: str | None = None) -> str:
         missing = url.startswith("attachment:") and url.removeprefix("attachment:") not in self.attachments
         return html.escape(text) if missing else super().image(text, url, title)
 
+    def inline_math(self, body: str) -> str:
+        return self._drawn(body, "$") or super().inline_math(body)
 
-def render_markdown(source: str, attachments: dict[str, Any] | None = None) -> str:
-    """Clean HTML of markdown as nbconvert renders it; the source as it is, where that is not possible in good time."""
+    def block_math(self, body: str) -> str:
+        return self._drawn(body, "$$") or super().block_math(body)
+
+    def _drawn(self, body: str, mark: str) -> str | None:
+        return picture(body, mark) if time.monotonic() < self.until else None
+
+
+def render_markdown(source: str, attachments: dict[str, Any] | None = None, draw: bool = True) -> str:
+    """Clean HTML of markdown as nbconvert renders it; the source as it is, where that is not possible in good time.
+
+    Formulas become pictures if `draw`, those that can be drawn.
+    """
     if len(source) > MOST_MARKDOWN:
         return f"<pre>{html.escape(source)}</pre>"
     renderer = _Renderer(escape=False, exclude_anchor_links=True, attachments=attachments or {})
+    if draw and re.search(r"\$|\\[(\[]", source):
+        picture("x")  # so that loading matplotlib is on nobody's clock
+        renderer.until = time.monotonic() + FORMULAS_S
     try:
         return clean_html(MarkdownWithMath(renderer=renderer).render(source))
     except Exception:  # as in clean_html
@@ -223,7 +245,7 @@ _LATEX_WITH_EFFECTS = re.compile(
 
 def _as_html(mime: str, text: str) -> str:
     if mime == "text/markdown":
-        return render_markdown(text)
+        return render_markdown(text, draw=False)
     data = base64.b64encode(text.encode()).decode() if mime == "image/svg+xml" else "".join(text.split())
     return clean_html(f'<img alt="Figure" src="data:{mime};base64,{data}">')
 

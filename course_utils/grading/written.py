@@ -87,6 +87,8 @@ class Mark:
     extra: float | None
     waits: bool
     comment: str
+    manual: float | None = None
+    """Points that a person gave: what somebody else may change before this page is saved."""
 
     @property
     def again(self) -> bool:
@@ -161,7 +163,7 @@ def find_marks(gradebook: Gradebook, exercise: WrittenExercise) -> list[Mark]:
         key, comment = comments.get(notebook, ("", ""))
         points = manual if manual is not None else None if waits else auto
         name = f"{last}, {first}" if last and first else student
-        made.append(Mark(notebook, student, name, grade, key, points, extra, bool(waits), comment))
+        made.append(Mark(notebook, student, name, grade, key, points, extra, bool(waits), comment, manual))
     return made
 
 

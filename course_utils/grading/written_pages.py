@@ -3,14 +3,14 @@
 >>> add_pages(webapp, nbgrader_templates)       # before formgrader's own handlers, doctest: +SKIP
 
 `formgrader/written` lists the exercises; `written/LESSON/NOTEBOOK/CELL` is a page that saves through nbgrader's own
-gradebook API; `second/LESSON/NOTEBOOK/CELL` is the same page for a second reader, with nothing of the first
-one's on it.
+gradebook API, and not over what somebody else has saved meanwhile; `second/LESSON/NOTEBOOK/CELL` is the same page for a
+second reader, with nothing of the first one's on it.
 """
 
 import asyncio
 import math
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ import jinja2
 from jupyter_server.utils import url_path_join
 from markupsafe import Markup
 from nbgrader.api import MissingEntry
+from nbgrader.server_extensions.formgrader.apihandlers import CommentHandler, GradeHandler
 from nbgrader.server_extensions.formgrader.base import (
     BaseApiHandler,
     BaseHandler,
@@ -226,6 +227,56 @@ class SecondMarkHandler(_Written, BaseApiHandler):
         self.write({"points": points})
 
 
+class GradeMeanwhileHandler(GradeHandler):
+    """nbgrader's saving of points. With `expected` beside them only if those are in the gradebook still; otherwise 409
+    and what there is.
+    """
+
+    @web.authenticated
+    @check_xsrf
+    @check_notebook_dir
+    def put(self, key: str) -> None:
+        body = self.get_json_body() or {}
+        if "expected" in body:
+            self.gradebook.db.expire_all()  # another process may have saved
+            grade = _found(self.gradebook.find_grade_by_id, key)
+            if grade.manual_score not in (body["expected"], body.get("manual_score")):
+                self.set_status(409)
+                self.write({"now": grade.manual_score, "waits": bool(grade.needs_manual_grade)})
+                return
+        super().put(key)
+
+
+class CommentMeanwhileHandler(CommentHandler):
+    """The same for comments."""
+
+    @web.authenticated
+    @check_xsrf
+    @check_notebook_dir
+    def put(self, key: str) -> None:
+        body = self.get_json_body() or {}
+        if "expected" in body:
+            self.gradebook.db.expire_all()
+            comment = _found(self.gradebook.find_comment_by_id, key).comment or ""
+            if _words(comment) not in (_words(body["expected"]), _words(body.get("manual_comment"))):
+                self.set_status(409)
+                self.write({"now": comment})
+                return
+        super().put(key)
+
+
+def _found(find: Callable[[str], Any], key: str) -> Any:
+    try:
+        return find(key)
+    except MissingEntry:
+        raise web.HTTPError(404) from None
+
+
+def _words(text: Any) -> list[str]:
+    """What a field of text cannot change: it ends lines in its own way."""
+    return str(text or "").split()
+
+
 def _is_between(points: Any, most: float) -> bool:
     return (
         isinstance(points, int | float)
@@ -242,5 +293,7 @@ HANDLERS: list[tuple[Any, ...]] = [
     (rf"/formgrader/written/{_ONE}/?", WrittenHandler),
     (rf"/formgrader/second/{_ONE}/?", SecondHandler),
     (rf"/formgrader/api/second/{_ONE}", SecondMarkHandler),
+    (r"/formgrader/api/grade/([^/]+)", GradeMeanwhileHandler),
+    (r"/formgrader/api/comment/([^/]+)", CommentMeanwhileHandler),
     (r"/formgrader/course/(page\.(?:css|js))", web.StaticFileHandler, {"path": str(OURS)}),
 ]

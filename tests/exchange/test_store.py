@@ -177,6 +177,23 @@ def test_feedback_is_found_by_the_secret_of_the_submission_alone(store):
         store.feedback("tom", "02-x", other.time)
 
 
+def test_points_are_what_the_head_of_the_feedback_page_says(store):
+    from nbgrader.utils import notebook_hash
+
+    hand_in(store, {"a.ipynb": b"{}", "b.ipynb": b"{}", "c.ipynb": b"{}"})
+    secret = (store.folder / "inbound" / kept(store)[0] / "submission_secret.txt").read_text()
+    written = '<body><meta name="points" content="100 of 100">'
+    heads = {
+        "a": '<meta charset="utf-8"/><meta content="7.5 of 10 so far" name="points"/><meta content="x" name="y"/>',
+        "b": "<title>another's page</title>",
+    }
+    for name, head in heads.items():
+        page = store.folder / "feedback" / f"{notebook_hash(secret=secret, notebook_id=name)}.html"
+        page.write_text(f"<!DOCTYPE html><head>{head}</head>{' ' * 2000}{written}")
+    (receipt,) = store.submissions("mia")
+    assert receipt.points == {"a": "7.5 of 10 so far"} and list(receipt.feedback) == ["a", "b"]
+
+
 def test_a_store_has_one_holder(store, tmp_path):
     with pytest.raises(ClassError, match="Another exchange service"):
         Store(tmp_path / "exchange", "agai302")

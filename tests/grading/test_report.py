@@ -12,7 +12,14 @@ from small import LESSON
 from course_utils.errors import ClassError
 from course_utils.grading.demo_class import api_for
 from course_utils.grading.many import class_grader
-from course_utils.grading.report_data import AssignmentFacts, ExerciseFacts, discrimination, read_assignment
+from course_utils.grading.report_data import (
+    AssignmentFacts,
+    ExerciseFacts,
+    Handed,
+    _facts,
+    discrimination,
+    read_assignment,
+)
 from course_utils.grading.report_page import write_report
 
 pytestmark = pytest.mark.xdist_group("report")
@@ -72,6 +79,13 @@ def test_exercises_are_measured(facts: AssignmentFacts) -> None:
     assert ("hidden case of double", 2) in exercise(facts, "double").messages
     written = exercise(facts, "written_why")
     assert (written.mean, written.waits) == (None, len(CLASS))
+
+
+def test_a_message_is_counted_once_for_a_student() -> None:
+    both = {"a-visible": "rows sum to 1", "a-hidden": "rows sum to 1", "b-hidden": "else"}
+    handed = [Handed(name, None, 0, {}, (), messages=both) for name in ("ada", "tom")]
+    facts = _facts("a", [("a-visible", 1.0), ("a-hidden", 2.0)], handed)
+    assert facts.messages == (("rows sum to 1", 2),)
 
 
 class Page(HTMLParser):

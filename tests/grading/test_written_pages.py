@@ -150,6 +150,37 @@ def test_marks_are_saved_through_nbgraders_api_and_not_without_the_token(ta, cou
     assert "3" in [field.get("value") for field in page.all("input")]
 
 
+def test_nothing_is_saved_over_what_somebody_else_saved_meanwhile(ta, course):
+    mark = marks_of(course)["gus"]
+    grade, comment = f"/formgrader/api/grade/{mark.grade}", f"/formgrader/api/comment/{mark.comment_id}"
+    (found,) = [
+        d for d in page_of(ta, f"written/{WHY}").all("div") if d.get("data-submission") == mark.submission
+    ]
+    assert found["data-manual"] == "null"
+    assert ta.ask("PUT", grade, {"manual_score": 2, "expected": None})[0] == 200
+    status, text, _ = ta.ask("PUT", grade, {"manual_score": 3, "expected": None})
+    assert (status, json.loads(text)) == (409, {"now": 2, "waits": False}) and marks_of(course)[
+        "gus"
+    ].points == 2
+    assert ta.ask("PUT", grade, {"manual_score": 2, "expected": None})[0] == 200  # both gave the same
+    assert ta.ask("PUT", grade, {"manual_score": 3, "expected": 2})[0] == 200
+    with api_for(course).gradebook as gradebook:  # another process
+        gradebook.find_grade_by_id(mark.grade).manual_score = 1
+        gradebook.db.commit()
+    assert ta.ask("PUT", grade, {"manual_score": 4, "expected": 3})[0] == 409
+    assert ta.ask("PUT", comment, {"manual_comment": "Why?", "expected": ""})[0] == 200
+    status, text, _ = ta.ask("PUT", comment, {"manual_comment": "How?", "expected": " "})
+    assert (status, json.loads(text)) == (409, {"now": "Why?"})
+    assert ta.ask("PUT", comment, {"manual_comment": "How?", "expected": "Why?\r\n"})[0] == 200
+    assert (marks_of(course)["gus"].points, marks_of(course)["gus"].comment) == (1, "How?")
+    for path in (grade, comment):
+        assert ta.ask("PUT", path[:-4] + "none", {"expected": None})[0] == 404
+        assert ta.ask("PUT", path, {"expected": "x"}, xsrf=False)[0] == 403
+        assert (
+            ta.ask("PUT", path, {"manual_score": None, "manual_comment": None})[0] == 200
+        )  # nbgrader's own page
+
+
 def test_a_damaged_notebook_is_named_and_ends_no_page(ta, course):
     path = course / "autograded" / "fay" / LESSON / f"{LESSON}.ipynb"
     whole = path.read_text()

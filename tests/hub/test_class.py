@@ -230,9 +230,42 @@ def test_8_ones_own_page_shows_receipts_and_feedback(people, hub, shot):
     page.goto(f"{hub.url}/services/exchange/")
     row = page.locator(f"tr:has-text('{LESSON}')")
     assert "ready" in row.inner_text() and "UTC" in row.inner_text()
-    assert BAD not in page.content()
+    assert BAD not in page.content() and " of 100" in row.inner_text()
     shot(page, "9-my-work")
+    row.locator("a").click()
+    page.wait_for_selector("h1:has-text('Feedback on')")
+    assert PRAISE in page.content()
+    others = people(BAD)
+    assert others.goto(page.url).status == 404 and PRAISE not in others.content()
+    others.goto(f"{hub.url}/user/{BAD}/lab?reset")
     page.goto(f"{hub.url}/user/{GOOD}/lab?reset")
+
+
+def test_8_the_instructor_makes_the_report_in_a_terminal_and_opens_it(people, hub, shot):
+    page = people("instructor")
+    page.goto(f"{hub.url}/services/agai302/lab?reset")
+    page.click(".jp-LauncherCard:has-text('Terminal')")
+    page.wait_for_selector(".jp-Terminal .xterm-helper-textarea", state="attached")
+    page.locator(".jp-Terminal .xterm-screen").click()
+    page.keyboard.type("course report\n")
+    report, until = hub.course / "report", time.monotonic() + 120
+    while not (report / f"{LESSON}.html").is_file() and time.monotonic() < until:
+        time.sleep(0.5)
+    assert (report / f"{LESSON}.html").is_file(), page.locator(".jp-Terminal").inner_text()
+    page.dblclick(".jp-DirListing-item:has-text('report')")
+    page.click(".jp-DirListing-item:has-text('index.html')", button="right")
+    with page.expect_popup() as opened:
+        page.click(".lm-Menu-itemLabel:has-text('Open in New Browser Tab')")
+    tab = opened.value
+    tab.wait_for_selector("h1:has-text('Course report')")
+    shot(tab, "9-report-of-the-course")
+    tab.click(f"a:has-text('{LESSON}')")
+    tab.wait_for_selector(f"h1:has-text('{LESSON}')")
+    shot(tab, "9-report")
+    said = tab.inner_text("main")
+    assert "2 of 2 students have submitted" in said and "wait" in said
+    tab.close()
+    page.goto(f"{hub.url}/services/agai302/formgrader")
 
 
 @pytest.mark.parametrize(

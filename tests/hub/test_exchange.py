@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 import pytest
 import requests
 from exchange_process import Exchange
+from nbgrader.utils import notebook_hash
 from small_hub import small_hub
 
 from course_utils.exchange.frame import pack
@@ -149,6 +150,39 @@ def test_a_student_sees_ones_own_receipts_only(exchange, work):
         url = f"{exchange.url}/submissions"
         reply = requests.get(url, headers={"Authorization": f"token student-{name}"}, timeout=10).json()
         assert {receipt["student"] for receipt in reply["submissions"]} == wanted
+
+
+def answer(exchange, student, points):
+    """The newest submission of the student's gets a feedback page, as `nbgrader release_feedback` puts it."""
+    place = exchange.root / "agai302" / "inbound" / kept(exchange, student)[-1]
+    name = notebook_hash(secret=(place / "submission_secret.txt").read_text(), notebook_id="02-x")
+    text = f'<!DOCTYPE html><meta content="{points}" name="points"/><h1>To {student}</h1><script>owned()</script>'
+    (exchange.root / "agai302" / "feedback" / f"{name}.html").write_text(text)
+
+
+def my_work(exchange, student, path=""):
+    headers = {"Authorization": f"token student-{student}"}
+    return requests.get(f"{exchange.url}/{path}", headers=headers, timeout=10)
+
+
+def test_ones_own_page_shows_points_and_leads_to_feedback_that_nobody_else_gets(exchange, work):
+    assert "not handed in" in my_work(exchange, "ida").text
+    post(exchange, "student-ida", pack(work))
+    assert "not yet" in my_work(exchange, "ida").text
+    answer(exchange, "ida", "7 of 10 so far")
+    page = my_work(exchange, "ida").text
+    (link,) = re.findall(r'href="(page/[^"]+)"', page)
+    assert "<td>7 of 10 so far</td>" in page and "ready</span>" in page
+    feedback = my_work(exchange, "ida", link)
+    assert feedback.status_code == 200 and "To ida" in feedback.text
+    policy = feedback.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy and policy.endswith("sandbox")  # so the script in it does nothing
+    assert my_work(exchange, "eve", link).status_code == 404
+    assert my_work(exchange, "ida", link.replace("02-x", "..%2F02-x")).status_code == 404
+    (work / "02-x.ipynb").write_text('{"cells": [1, 2]}')
+    post(exchange, "student-ida", pack(work))
+    page = my_work(exchange, "ida").text
+    assert "ready</span>" not in page and "not yet; for 20" in page and f'href="{link}"' in page
 
 
 def test_a_second_service_on_the_same_store_says_why_it_ends(exchange):

@@ -245,6 +245,58 @@ def test_what_could_not_be_saved_is_said_and_can_be_tried_again(course, opened):
     assert marks(course)["eva"] == (3, "Which one grows?")
 
 
+def test_two_who_mark_the_same_answer_are_asked_whose_mark_stays(course, opened):
+    first, second = of(opened(WHY), course, "eva"), of(page := opened(WHY, bypass=True), course, "eva")
+    first.locator(".points").fill("3")
+    first.locator(".comment").fill("Which one grows?")
+    first.locator(".points").focus()
+    saved(first)
+    second.locator(".points").fill("2")
+    second.locator(".comment").fill("Say why.")
+    second.locator(".points").focus()
+    second.locator(".meanwhile", has_text="Meanwhile it has 3 points.").wait_for()
+    second.locator(".meanwhile", has_text="Meanwhile it has “Which one grows?”").wait_for()
+    assert "Not saved" in second.locator(".said.wrong").inner_text() and violations(page) == []
+    second.locator(".points").press("Enter")  # tried again it is asked again
+    assert marks(course)["eva"] == (3, "Which one grows?")
+    assert second.locator(".points").input_value() == "2"
+    second.locator("[data-what='points'] button", has_text="Keep that").click()
+    assert second.locator(".points").input_value() == "3"
+    second.locator("[data-what='comment'] button", has_text="Save mine").click()
+    saved(second)
+    assert marks(course)["eva"] == (3, "Say why.") and second.locator(".meanwhile").count() == 0
+    assert page.locator("#progress").inner_text() == "1 of 7 marked, 6 wait."
+    first.locator(".points").fill("4")
+    first.locator(".points").press("Enter")
+    first.locator(".meanwhile", has_text="Say why.").wait_for()  # its points were saved: those it knew
+    first.locator("button", has_text="Keep that").click()
+    assert marks(course)["eva"] == (4, "Say why.")
+    second.locator(".points").fill("1")
+    page.keyboard.press("Control+Shift+Period")  # to the next exercise
+    second.locator(".meanwhile", has_text="4 points").wait_for()
+    second.locator(".meanwhile button", has_text="Save mine").click()
+    saved(second)
+    second.locator(".comment").fill("Which, and why?")
+    page.click("#after")
+    page.wait_for_url(f"**/{HOW}")
+    assert marks(course)["eva"] == (1, "Which, and why?")
+
+
+def test_a_member_of_a_group_that_a_colleague_has_marked_is_asked_about(course, opened):
+    page, colleague = opened(WHY), opened(WHY)
+    colleague.locator(".answer", has_text="3 identical answers").locator("summary").click()
+    theirs = of(colleague, course, "bea")
+    theirs.locator(".points").fill("4")
+    theirs.locator(".points").press("Enter")
+    saved(theirs)
+    group = page.locator(".answer", has_text="3 identical answers")
+    group.locator(".mark.all .points").fill("1")
+    group.locator(".mark.all .points").press("Enter")
+    group.locator(".said", has_text="Saved for 2 answers. Not saved for 1").wait_for()
+    assert of(page, course, "bea").locator(".meanwhile").is_visible()
+    assert {who: marks(course)[who][0] for who in ("ada", "bea", "gus")} == {"ada": 1, "bea": 4, "gus": 1}
+
+
 def test_a_hostile_answer_acts_nowhere_and_nothing_is_asked_of_others(course, opened, url):
     for path in ("written", WHY, f"{WHY}?names=1"):
         page = opened("written")

@@ -7,6 +7,14 @@ const marks = [...page.querySelectorAll(".mark:not(.all)")];
 const blind = page.dataset.blind === "true";
 let commentField = null; // where a comment that is offered goes
 
+// Somebody else has saved something else since this page last knew.
+class Meanwhile extends Error {
+  constructor(found) {
+    super("somebody has changed it meanwhile");
+    Object.assign(this, found); // now, and for points whether the answer waits
+  }
+}
+
 async function put(path, body) {
   const token = (document.cookie.match(/(?:^|; )_xsrf=([^;]*)/) || [])[1] || "";
   const reply = await fetch(`${page.dataset.api}/${path}`, {
@@ -15,6 +23,7 @@ async function put(path, body) {
     headers: { "X-XSRFToken": token, "Content-Type": "application/json" },
     body: JSON.stringify(body),
   });
+  if (reply.status === 409) throw new Meanwhile(await reply.json());
   if (!reply.ok) throw new Error(reply.status === 403 ? "you are signed out (sign in in another tab)" : `the server said ${reply.status}`);
   return reply.json();
 }
@@ -46,7 +55,9 @@ async function savePoints(mark) {
       mark.dataset.waits = String(points === null);
     } else {
       const extra = mark.dataset.extra === "" ? null : Number(mark.dataset.extra);
-      const now = await put(`grade/${mark.dataset.grade}`, { manual_score: points, extra_credit: extra });
+      const body = { manual_score: points, extra_credit: extra, expected: JSON.parse(mark.dataset.manual) };
+      const now = await put(`grade/${mark.dataset.grade}`, body);
+      mark.dataset.manual = JSON.stringify(points);
       mark.dataset.waits = String(now.needs_manual_grade);
       mark.querySelector(".again")?.remove();
     }
@@ -54,26 +65,80 @@ async function savePoints(mark) {
 }
 
 async function saveComment(mark) {
-  const text = mark.querySelector(".comment").value.trim();
+  const field = mark.querySelector(".comment");
+  const text = field.value.trim();
   return saved(mark, "comment", async () => {
-    await put(`comment/${mark.dataset.comment}`, { manual_comment: text });
+    await put(`comment/${mark.dataset.comment}`, { manual_comment: text, expected: field.defaultValue });
+    field.defaultValue = text; // what this page knows the gradebook to have
     if (text) offer(text);
   });
 }
 
+const running = new Set(); // what is being saved
+
 async function saved(mark, what, save) {
+  const attempt = attempted(mark, what, save);
+  running.add(attempt);
+  try {
+    return await attempt;
+  } finally {
+    running.delete(attempt);
+  }
+}
+
+async function attempted(mark, what, save) {
   mark.unsaved ??= new Map(); // why, by what: a comment that was saved does not hide that the points were not
   say(mark, "Saving …");
+  mark.querySelector(`.meanwhile[data-what="${what}"]`)?.remove();
   try {
     await save();
     mark.unsaved.delete(what);
   } catch (error) {
-    mark.unsaved.set(what, `Not saved (${what}): ${error.message}. Press Enter in the points to try again.`);
+    const meanwhile = error instanceof Meanwhile;
+    mark.unsaved.set(what, `Not saved (${what}): ${error.message}${meanwhile ? "" : ". Press Enter in the points to try again"}.`);
+    if (meanwhile) ask(mark, what, error);
   }
   const [wrong] = mark.unsaved.values();
   say(mark, wrong || "Saved.", Boolean(wrong));
   show();
   return !mark.unsaved.has(what);
+}
+
+// ---- two who mark the same answer ----
+
+// Nothing is saved over what a colleague saved meanwhile before somebody has seen it and says so.
+function ask(mark, what, found) {
+  const field = mark.querySelector(what === "points" ? ".points" : ".comment");
+  const theirs = what === "points" ? (found.now === null ? "no points" : `${found.now} points`) : found.now ? `“${found.now}”` : "no comment";
+  const asked = document.createElement("span");
+  asked.className = "meanwhile";
+  asked.dataset.what = what;
+  asked.append(`Meanwhile it has ${theirs}. `);
+  const answer = (words, act) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = words;
+    button.addEventListener("click", () => {
+      if (what === "points") mark.dataset.manual = JSON.stringify(found.now);
+      else field.defaultValue = found.now;
+      asked.remove();
+      field.focus();
+      act();
+    });
+    asked.append(button, " ");
+  };
+  answer("Keep that", () => {
+    field.value = found.now ?? "";
+    field.setAttribute("aria-invalid", "false");
+    if (what === "points") mark.dataset.waits = String(found.waits);
+    mark.unsaved.delete(what);
+    const [wrong] = mark.unsaved.values();
+    say(mark, wrong || "Kept as it is.", Boolean(wrong));
+    show();
+  });
+  answer("Save mine", () => (what === "points" ? savePoints(mark) : saveComment(mark)));
+  mark.append(asked);
+  mark.closest("details")?.setAttribute("open", "");
 }
 
 // ---- several identical answers ----
@@ -189,10 +254,12 @@ function go(direction) {
   field.closest("h3 + .mark, .answer").scrollIntoView({ block: "start" });
 }
 
-// A field tells that it has changed when it is left, and a page that is left does not say so to its fields.
-function leave(link) {
+// A field tells that it has changed when it is left, and a page that is left does not say so to its fields. A link is
+// followed when all is saved, and not before a question has its answer.
+async function leave(link) {
   document.activeElement?.blur();
-  link?.click();
+  await Promise.all(running);
+  if (!page.querySelector(".meanwhile")) link?.click();
 }
 
 // By the key's place, so that Shift does not change it; a full stop and a comma also where a keyboard has them elsewhere.
@@ -228,7 +295,10 @@ page.addEventListener("change", (event) => {
   else saveComment(mark);
 });
 
-window.addEventListener("beforeunload", () => leave());
+window.addEventListener("beforeunload", (event) => {
+  leave();
+  if (page.querySelector(".meanwhile")) event.preventDefault(); // the browser asks whether to leave
+});
 
 const bar = document.querySelector("header");
 new ResizeObserver(() => document.documentElement.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
@@ -239,6 +309,11 @@ page.addEventListener("focusin", (event) => {
 });
 
 document.addEventListener("click", (event) => {
+  const link = event.target.closest("a[href]");
+  if (link && running.size && !event.ctrlKey && !event.metaKey && !event.shiftKey) {
+    event.preventDefault();
+    leave(link);
+  }
   const button = event.target.closest("button");
   if (!button) return;
   if (button.id === "next") go(1);

@@ -131,5 +131,5 @@ def _answer(last: Receipt, answered: Receipt | None) -> tuple[str, str]:
 
 def _link(receipt: Receipt, notebook: str) -> str:
     parts = "/".join(quote(part, safe="") for part in (receipt.assignment, receipt.time, notebook))
-    about = f'aria-label="read the feedback on {escape(notebook)}"'
-    return f'<a href="page/{parts}" {about}>{"read it" if notebook == receipt.assignment else escape(notebook)}</a>'
+    text = "read it" if notebook == receipt.assignment else escape(notebook)
+    return f'<a href="page/{parts}" aria-label="{text}: feedback on {escape(notebook)}">{text}</a>'

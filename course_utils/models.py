@@ -139,7 +139,9 @@ def _bridge(name: str, source: str, edit: Callable[[Any], Any] = lambda plain: p
         hf_model = AutoModelForCausalLM.from_pretrained(
             source, dtype=torch.float32, attn_implementation="eager"
         )
-        tokenizer = AutoTokenizer.from_pretrained(source)
+        # TransformerLens wants one that puts the start token first, and would load it a second time.
+        starts = {"add_bos_token": True} if name == HUB_NAME else {}
+        tokenizer = AutoTokenizer.from_pretrained(source, **starts)
         bridge = TransformerBridge.boot_transformers(
             name, hf_model=edit(hf_model), tokenizer=tokenizer, device="cpu"
         )

@@ -93,7 +93,7 @@ class Session:
         self._note(words[0], limit, *self.klass.run(*words, seconds=limit))
 
     def _limit(self) -> int:
-        return 60 + 45 * len(self.attempts)
+        return 60 + 60 * len(self.attempts)
 
     def _note(self, command: str, limit: int, code: int | None, said: str) -> None:
         self.log += said

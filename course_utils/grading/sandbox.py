@@ -240,17 +240,18 @@ def plain_environment(home: Path = Path(HOME)) -> dict[str, str]:
 
 def _own_memory(pid: int) -> int:
     """Bytes of memory that are in no file; those shared with other processes count in part."""
-    with contextlib.suppress(OSError):
-        found = re.findall(rb"Pss_(?:Anon|Shmem):\s+(\d+)", Path(f"/proc/{pid}/smaps_rollup").read_bytes())
-        return sum(map(int, found)) << 10
-    return 0
+    return _bytes_in(f"/proc/{pid}/smaps_rollup", rb"Pss_(?:Anon|Shmem)")
 
 
 def _at_most(pid: int) -> int:
     """Bytes of memory that are in no file; those shared with other processes count in full."""
+    return _bytes_in(f"/proc/{pid}/status", rb"Rss(?:Anon|Shmem)")
+
+
+def _bytes_in(path: str, names: bytes) -> int:
+    """The sum of the lines of those names in a file of /proc; 0 if the process has gone."""
     with contextlib.suppress(OSError):
-        found = re.findall(rb"Rss(?:Anon|Shmem):\s+(\d+)", Path(f"/proc/{pid}/status").read_bytes())
-        return sum(map(int, found)) << 10
+        return sum(map(int, re.findall(names + rb":\s+(\d+)", Path(path).read_bytes()))) << 10
     return 0
 
 

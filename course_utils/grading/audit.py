@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,8 @@ class AuditReport:
 
     rows: tuple[ExerciseRow, ...]
     problems: tuple[Problem, ...]
+    cost_s: dict[str, float] = field(default_factory=dict)
+    """By lesson: CPU seconds of the reference's solution and test cells, which is what grading it costs at least."""
 
     @property
     def exit_status(self) -> int:
@@ -57,7 +59,8 @@ class AuditReport:
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data, for `--json`."""
-        return {"rows": [asdict(row) for row in self.rows], "problems": [asdict(p) for p in self.problems]}
+        rows, problems = ([asdict(line) for line in lines] for lines in (self.rows, self.problems))
+        return {"rows": rows, "problems": problems, "cost_s": self.cost_s}
 
     def table(self) -> Group:
         """A rich table, one row an exercise, and beneath it a line for each problem."""
@@ -70,7 +73,8 @@ class AuditReport:
         for row in self.rows:
             off = any((p.lesson, p.exercise) == (row.lesson, row.exercise) for p in self.problems)
             table.add_row(*row.texts(), style="red" if off else "")
-        return Group(table, *(Text(str(problem), style="red") for problem in self.problems))
+        costs = [Text(f"{name}: the reference takes {s:.1f} s to grade") for name, s in self.cost_s.items()]
+        return Group(table, *costs, *(Text(str(problem), style="red") for problem in self.problems))
 
 
 def audit_lessons(
@@ -82,6 +86,7 @@ def audit_lessons(
     jobs: int | None = None,
     time_limit_s: float = 60.0,
     lab: str | None = "course_utils",
+    validate: bool = True,
     progress: bool | None = None,
 ) -> AuditReport:
     """The report on the named lessons (all, if none is named), or on one exercise of them.
@@ -90,13 +95,15 @@ def audit_lessons(
         rich.print(report.table()); sys.exit(report.exit_status)
 
     `jobs` trials run at a time (default: the number of cores), each for at most `time_limit_s` seconds of
-    wall clock. `lab` is the package whose public callables are tried; None leaves that out. `progress` is
-    shown on a terminal only. Raises `UnknownLesson` and `UnknownExercise`.
+    wall clock. `lab` is the package whose public callables are tried; None leaves that out. `validate`: each
+    answer is also tested in one process, as Validate does it, and must get the same points. `progress` is shown
+    on a terminal only. Raises `UnknownLesson` and `UnknownExercise`.
     """
     root = Path(root).resolve()
     rows: list[ExerciseRow] = []
     problems: list[Problem] = []
     lessons: list[Lesson] = []
+    costs: dict[str, float] = {}
     for folder in find_lessons(root, names):
         try:
             lessons.append(load_lesson(root, folder.name))
@@ -105,7 +112,7 @@ def audit_lessons(
     if exercise is not None:
         lessons = _with_exercise(lessons, exercise)
     job: dict[str, Any] = {"root": str(root), "exercise": exercise, "seeds": seeds, "lab": lab}
-    job |= {"jobs": jobs or os.cpu_count() or 1, "time_limit_s": time_limit_s}
+    job |= {"jobs": jobs or os.cpu_count() or 1, "time_limit_s": time_limit_s, "validate": validate}
     shown = sys.stderr.isatty() if progress is None else progress
     with _shown(shown) as say:
         for lesson in lessons:
@@ -117,7 +124,9 @@ def audit_lessons(
             new_rows, new_problems = judge(lesson, events, exercise=exercise, seeds=seeds)
             rows += new_rows
             problems += new_problems
-    return AuditReport(tuple(rows), tuple(problems))
+            if exercise is None:
+                costs |= {lesson.name: sum(e["seconds"] for e in events if e["event"] == "cost")}
+    return AuditReport(tuple(rows), tuple(problems), costs)
 
 
 def _with_exercise(lessons: list[Lesson], exercise: str) -> list[Lesson]:

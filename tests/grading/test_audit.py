@@ -44,6 +44,19 @@ def test_a_test_that_needs_the_students_own_process_is_named(course):
     assert first.endswith("in the grader and 30 (passes) in one process")
 
 
+def test_validate_can_be_left_out(course):
+    course.swap("double-visible", "fresh = numbers", "double.__code__.co_name\nfresh = numbers")
+    found = problems(course, validate=False)
+    assert any("right answer (adds) fails" in p for p in found)
+    assert not any("in one process" in p for p in found)
+
+
+def test_what_grading_a_reference_costs_is_measured(course):
+    course.swap("double-second", "assert double(-2)", "sum(range(3_000_000))\nassert double(-2)")
+    report = audit(course)
+    assert report.problems == () and 0.01 < report.cost_s[course.name] < 10
+
+
 def test_the_answer_cannot_reach_a_name_of_the_test(course):
     # In one process this answer reads the test's own number from the frame that called it.
     cheat = "import sys\ndef double(x): return 2 * sys._getframe(1).f_globals.get('fresh', x)"

@@ -1,12 +1,21 @@
-"""What all views have in common: a picture for pages where no widget can run."""
+"""What all views have in common: `_view.js` before their script, and a picture where no widget can run."""
 
+from pathlib import Path
 from typing import Any
 
 import anywidget
 
 from course_utils._drawing import Picture, figure_html
 
-__all__ = ["View"]
+__all__ = ["View", "script"]
+
+
+def script(file: str) -> str:
+    """The JavaScript module of the view in that Python file: `_view.js`, then the script that stands beside the file.
+
+    >>> _esm = script(__file__)
+    """
+    return "".join(Path(path).with_suffix(".js").read_text(encoding="utf-8") for path in (__file__, file))
 
 
 class View(anywidget.AnyWidget):

@@ -1,8 +1,7 @@
 // The view of AttentionExplorer: a pure render of the synced traits (layer, head, position, direction).
-// Hovering only previews a token; clicking and the keyboard choose one. Token text enters by textContent alone.
+// Hovering only previews a token; clicking and the keyboard choose one.
 
 const SCALE = 65535; // weights arrive as little-endian 16-bit fixed point
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // on what has the focus: JupyterLab would take the arrow keys
 const SHADE_FROM = 0.05; // tokens below this weight stay unshaded: viridis starts dark, and dark looks strong
 // Matplotlib's viridis at 33 even steps
 const VIRIDIS = (
@@ -22,18 +21,7 @@ function viridis(weight) {
 const css = ([red, green, blue]) => `rgb(${red} ${green} ${blue})`;
 const ink = ([red, green, blue]) => (0.299 * red + 0.587 * green + 0.114 * blue > 140 ? "#111" : "#fff");
 
-function node(tag, className, attributes = {}, text = null) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
-const visible = (token) =>
-  token.replaceAll(" ", "·").replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍");
 const short = (token) => (visible(token).length > 13 ? `${visible(token).slice(0, 12)}…` : visible(token));
-const quoted = (token) => `'${token.replaceAll("\n", "\\n").replaceAll("\t", "\\t").replaceAll("\r", "\\r")}'`;
 
 function readData(model) {
   const view = model.get("_weights"); // a DataView whose offset need not be even: copy before reading it as 16 bits
@@ -92,7 +80,7 @@ function makeControls(data, name) {
   const title = node("div", "attn-title");
   const select = (label, count, prefix) => {
     const wrap = node("label", "attn-field", {}, label);
-    const box = node("select", "", KEYS);
+    const box = node("select");
     for (let i = 0; i < count; i++) box.append(node("option", "", { value: i }, `${prefix}${i}`));
     wrap.append(box);
     return { wrap, box };
@@ -103,7 +91,7 @@ function makeControls(data, name) {
   group.append(node("legend", "", {}, "Chosen token is the"));
   const radios = ["query", "key"].map((value) => {
     const label = node("label");
-    const radio = node("input", "", { type: "radio", name, value, ...KEYS });
+    const radio = node("input", "", { type: "radio", name, value });
     label.append(radio, node("span", "", {}, value));
     group.append(label);
     return radio;
@@ -135,7 +123,7 @@ function makeHeads(data, titles) {
       const note = titles[`L${layer}H${head}`];
       const label = `L${layer}H${head}${note ? `: ${note}` : ""}`;
       const cell = node("div", `attn-cell${note ? " attn-noted" : ""}`, {
-        role: "gridcell", tabindex: -1, ...KEYS, title: label, "aria-label": label, "data-layer": layer, "data-head": head,
+        role: "gridcell", tabindex: -1, title: label, "aria-label": label, "data-layer": layer, "data-head": head,
       });
       const canvas = node("canvas", "", { "aria-hidden": "true" });
       drawThumbnail(canvas, data, layer, head);
@@ -193,7 +181,7 @@ function makePattern(data) {
 function makeText(data) {
   const box = node("div", "attn-text", { role: "listbox", "aria-orientation": "horizontal" });
   const chips = data.tokens.map((token, i) => {
-    const chip = node("span", "attn-token", { role: "option", tabindex: -1, "data-place": i, ...KEYS });
+    const chip = node("span", "attn-token", { role: "option", tabindex: -1, "data-place": i });
     const shown = node("span", "attn-word");
     const [, lead, rest] = visible(token).match(/^(·*)([^]*)$/);
     shown.append(node("span", "attn-space", {}, lead), rest);
@@ -215,21 +203,11 @@ function sentence(data, state, weightOf) {
   return `L${state.layer}H${state.head}: ${chosen} ${verb} ${told.join(", ") || "no token with 0.01 or more"}.`;
 }
 
-function moved(key, place, count, page) {
-  const steps = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1, PageUp: -page, PageDown: page };
-  if (key === "Home") return 0;
-  if (key === "End") return count - 1;
-  return key in steps ? Math.min(count - 1, Math.max(0, place + steps[key])) : null;
-}
-
 function render({ model, el }) {
   const data = readData(model);
   const titles = model.get("titles");
-  const root = node("section", "agai-attn", {
-    "aria-label": "Attention explorer",
-  });
-  // every widget loads its own copy of this module: a counter would give two widgets one group of radio buttons
-  const controls = makeControls(data, `attn-${Math.random().toString(36).slice(2)}`);
+  const root = node("section", "agai-attn", { "aria-label": "Attention explorer" });
+  const controls = makeControls(data, unique());
   const status = node("p", "attn-status", { role: "status", "aria-live": "polite" });
   const heads = makeHeads(data, titles);
   const pattern = makePattern(data);
@@ -329,8 +307,7 @@ function render({ model, el }) {
     lit = root.isConnected ? name : "";
     updateText(state, shown, weightFor(shown), masked);
     updatePattern(state, shown);
-    const said = sentence(data, state, weightFor(state.position));
-    if (status.textContent !== said) status.textContent = said; // a live region speaks at every change
+    say(status, sentence(data, state, weightFor(state.position)));
   }
 
   function schedule() {

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from course_utils import plots
 from course_utils._drawing import as_pattern
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["AttentionExplorer"]
 
@@ -37,7 +37,7 @@ class AttentionExplorer(View):
     does not exist; TraitError where the state is set to what does not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     _weights = traitlets.Bytes().tag(sync=True)

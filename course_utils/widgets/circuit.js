@@ -1,15 +1,6 @@
 // The view of CircuitBuilder: a board of switches. Python measures; the view shows `kept`, `faithfulness` and `tried`.
-// Each switch takes its own keys: arrows move, Enter and Space switch (native buttons). Text enters by textContent.
+// Each switch takes its own keys: arrows move, Enter and Space switch (native buttons).
 
-function node(tag, className, attributes = {}, text = null) {
-  const made = document.createElement(tag);
-  if (className) made.setAttribute("class", className);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
-const KEYS = { "data-lm-suppress-shortcuts": "true" }; // JupyterLab would take arrows and Enter for itself
 const STEPS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [1, 0], ArrowDown: [-1, 0] };
 
 // the sentence of the live region; CircuitBuilder.summary says the same in Python
@@ -25,7 +16,7 @@ function render({ model, el }) {
   const root = node("section", "agai-circuit", { "aria-label": "Circuit builder" });
   const bar = node("div", "circuit-bar");
   const buttons = [["All on", every], ["All off", []]].map(([label, names]) => {
-    const button = node("button", "circuit-plain", { type: "button", ...KEYS }, label);
+    const button = node("button", "circuit-plain", { type: "button" }, label);
     button.addEventListener("click", () => choose(names));
     bar.append(button);
     return button;
@@ -38,7 +29,7 @@ function render({ model, el }) {
   for (let layer = layers - 1; layer >= 0; layer--) {
     for (let head = 0; head < heads; head++) {
       const name = `L${layer}H${head}`;
-      const cell = node("button", "circuit-head", { type: "button", tabindex: -1, ...KEYS }, name);
+      const cell = node("button", "circuit-head", { type: "button", tabindex: -1 }, name);
       cell.addEventListener("click", () => toggle(name));
       cell.addEventListener("keydown", (event) => move(event, layer, head));
       cells[name] = cell;
@@ -82,7 +73,7 @@ function render({ model, el }) {
       cell.setAttribute("aria-label", `${name}, ${on ? "on" : "ablated"}`);
     }
     fill.style.width = `${Math.min(100, Math.max(0, 80 * value))}%`;
-    status.textContent = sentence(kept, every.length, value);
+    say(status, sentence(kept, every.length, value));
     tried.textContent = `${model.get("tried")} circuits tried`;
   }
   const names = "change:kept change:faithfulness change:tried";

@@ -9,7 +9,7 @@ import traitlets
 
 from course_utils import plots
 from course_utils._drawing import figure_html
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["CircuitBuilder"]
 
@@ -31,7 +31,7 @@ class CircuitBuilder(View):
     all; TraitError for a head that does not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     n_layers = traitlets.Int(read_only=True).tag(sync=True)

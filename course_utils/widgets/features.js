@@ -1,26 +1,11 @@
 // The view of FeatureDashboard: a pure render of the synced traits. The kernel answers `latent` with `page`, `query` with
-// `hits`, and the button's message with `steering`. All text enters by textContent.
+// `hits`, and the button's message with `steering`.
 
 const STEP = 0.25; // of the strength slider
 const PATIENCE = 5000; // ms without an answer before the view says so
-const SVG = "http://www.w3.org/2000/svg";
 const WAITING = "No answer from the kernel yet. Is a cell still running, or has the kernel stopped?";
 const WIDE = 300, TALL = 92, LEFT = 28; // the histogram, in SVG units
 
-function node(tag, className, attributes = {}, text = null, space = null) {
-  const made = space ? document.createElementNS(space, tag) : document.createElement(tag);
-  if (className) made.setAttribute("class", className);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  // JupyterLab takes keys for its own shortcuts unless the element that has the focus itself says not to
-  if (tag === "input" || tag === "button") made.setAttribute("data-lm-suppress-shortcuts", "true");
-  if (text !== null) made.textContent = text;
-  return made;
-}
-const draw = (tag, className, attributes = {}, text = null) => node(tag, className, attributes, text, SVG);
-const unique = () => `feat-${Math.random().toString(36).slice(2)}`; // every widget loads its own copy of this module
-
-const visible = (token) => token.replaceAll(" ", "·").replaceAll("\n", "↵").replaceAll("\t", "⇥").replaceAll("\r", "␍") || "∅";
-const quoted = (token) => `'${token.replaceAll("\n", "\\n").replaceAll("\t", "\\t").replaceAll("\r", "\\r")}'`;
 const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(2)}`;
 const amount = (value) => (Math.abs(value) < 100 ? value.toFixed(2) : Math.round(value).toLocaleString("en"));
 const grouped = (value) => value.toLocaleString("en");
@@ -256,15 +241,6 @@ function drawPair(part, prompt, plain, text) {
   }
 }
 
-// where a key leads among `count` places; up is more on a slider, less in a list
-function moved(key, place, count, page, upIsMore = false) {
-  const up = upIsMore ? 1 : -1;
-  const steps = { ArrowLeft: -1, ArrowRight: 1, ArrowUp: up, ArrowDown: -up, PageUp: up * page, PageDown: -up * page };
-  if (key === "Home") return 0;
-  if (key === "End") return count - 1;
-  return key in steps ? Math.min(count - 1, Math.max(0, place + steps[key])) : null;
-}
-
 function render({ model, el }) {
   const root = node("section", "agai-feat", { "aria-label": "Feature dashboard" });
   const head = makeHead();
@@ -309,8 +285,7 @@ function render({ model, el }) {
     head.back.disabled = latent === 0;
     head.next.disabled = latent === model.get("n_latents") - 1;
     bands.radios.forEach((radio, i) => (radio.checked = i === band));
-    const said = waits ? (late ? WAITING : status.textContent) : sentence(page);
-    if (status.textContent !== said) status.textContent = said; // a live region speaks at every change
+    say(status, waits ? (late ? WAITING : status.textContent) : sentence(page));
     if (!waits) late = false;
     clearTimeout(timer);
     if (waits && !late) timer = setTimeout(() => ((late = true), update()), PATIENCE);

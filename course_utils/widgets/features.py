@@ -10,7 +10,7 @@ from course_utils import plots
 from course_utils._drawing import figure_html, say_number
 from course_utils._latents import BANDS, LatentTable, continuations
 from course_utils._latents_page import page_html, page_picture
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["FeatureDashboard"]
 
@@ -40,7 +40,7 @@ class FeatureDashboard(View):
     not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     n_latents = traitlets.Int(read_only=True).tag(sync=True)

@@ -1,6 +1,5 @@
-// The view of PatchingExplorer: a pure render of the synced traits. Names enter the page by textContent alone.
+// The view of PatchingExplorer: a pure render of the synced traits.
 
-const SVG = "http://www.w3.org/2000/svg";
 // Matplotlib's RdBu_r at 17 even steps: blue below 0, red above, white at 0
 const RDBU = (
   "053061 175290 2a71b2 3f8ec0 6bacd1 9bc9e0 c2ddec e0ecf3 f7f6f6 fbe5d8 fbccb4 f5aa89 e48066 d05548 ba2832 930e26 67001f"
@@ -16,24 +15,6 @@ function colour(value, limit) {
   });
   return `rgb(${mixed.join(" ")})`;
 }
-
-function node(tag, className, attributes = {}, text = null) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
-function draw(tag, attributes, text = null) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
-const visible = (token) => token.replaceAll(" ", "·").replaceAll("\n", "↵").replaceAll("\t", "⇥");
-const quoted = (token) => `'${token.replaceAll("\n", "\\n").replaceAll("\t", "\\t")}'`;
 
 // PatchingExplorer.summary says the same in Python.
 function sentence(data, row, column) {
@@ -58,9 +39,8 @@ function render({ model, el }) {
   const status = node("p", "patch-status", { role: "status", "aria-live": "polite" });
   const main = node("div", "patch-main");
   const left = node("div", "patch-left");
-  const map = draw("svg", {
-    viewBox: `0 0 ${WIDTH} ${height}`, class: "patch-map", tabindex: "0", role: "application",
-    "data-lm-suppress-shortcuts": "true", // JupyterLab would take the arrow keys; it looks at the focused element only
+  const map = draw("svg", "patch-map", {
+    viewBox: `0 0 ${WIDTH} ${height}`, tabindex: "0", role: "application",
     "aria-label": `Heat map of ${data.label}, ${rows} rows by ${columns} columns. Arrow keys choose a cell.`,
   });
   const key = node("div", "patch-key");
@@ -78,7 +58,7 @@ function render({ model, el }) {
 
   data.effect.forEach((line, row) =>
     line.forEach((value, column) => {
-      map.append(draw("rect", {
+      map.append(draw("rect", "", {
         x: LEFT + column * wide, y: TOP + row * tall, width: wide - 0.6, height: tall - 0.6, fill: colour(value, limit),
       }));
     }),
@@ -86,7 +66,7 @@ function render({ model, el }) {
   const everyRow = Math.ceil(14 / tall);
   data.rows.forEach((name, row) => {
     if (row % everyRow === 0) {
-      map.append(draw("text", { x: LEFT - 5, y: TOP + (row + 0.5) * tall + 4, "text-anchor": "end" }, name));
+      map.append(draw("text", "", { x: LEFT - 5, y: TOP + (row + 0.5) * tall + 4, "text-anchor": "end" }, name));
     }
   });
   const everyColumn = Math.ceil(15 / wide);
@@ -94,21 +74,21 @@ function render({ model, el }) {
     if (column % everyColumn) return;
     const [x, y] = [LEFT + (column + 0.5) * wide, TOP + rows * tall + 12];
     const turned = wide < 60 ? { transform: `rotate(-40 ${x} ${y})`, "text-anchor": "end" } : { "text-anchor": "middle" };
-    map.append(draw("text", { x, y, ...turned }, name));
+    map.append(draw("text", "", { x, y, ...turned }, name));
   });
-  const inner = draw("rect", { class: "patch-now-inner", width: wide - 3.6, height: tall - 3.6 });
-  const ring = draw("rect", { class: "patch-now", width: wide - 0.6, height: tall - 0.6 });
+  const inner = draw("rect", "patch-now-inner", { width: wide - 3.6, height: tall - 3.6 });
+  const ring = draw("rect", "patch-now", { width: wide - 0.6, height: tall - 0.6 });
   map.append(ring, inner);
 
   function drawTable(row, column) {
     table.replaceChildren();
-    const head = node("tr", "");
+    const head = node("tr");
     for (const name of ["next token", "clean", "corrupted", "patched"]) head.append(node("th", "", { scope: "col" }, name));
-    const top = node("thead", "");
+    const top = node("thead");
     top.append(head);
-    const body = node("tbody", "");
+    const body = node("tbody");
     data.answers.forEach((answer, index) => {
-      const line = node("tr", "");
+      const line = node("tr");
       line.append(node("th", "", { scope: "row" }, visible(answer)));
       const values = [["", data.clean[index]], ["", data.corrupted[index]], ["patch-patched", data.patched[row][column][index]]];
       for (const [name, value] of values) {
@@ -130,8 +110,7 @@ function render({ model, el }) {
       mark.setAttribute("y", TOP + row * tall + inset);
     }
     drawTable(row, column);
-    const said = sentence(data, row, column);
-    if (status.textContent !== said) status.textContent = said; // a live region speaks at every change
+    say(status, sentence(data, row, column));
   }
 
   function choose(row, column) {

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from course_utils import plots
 from course_utils._drawing import as_array
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["PatchingExplorer"]
 
@@ -35,7 +35,7 @@ class PatchingExplorer(View):
     TraitError where the state is set to a cell that does not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     effect: Any = traitlets.List(read_only=True).tag(sync=True)

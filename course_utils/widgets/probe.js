@@ -1,32 +1,16 @@
 // The view of ProbeExplorer: a pure render of the synced traits (results, layers, task, layer).
 
-const SVG = "http://www.w3.org/2000/svg";
 const COLOURS = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"]; // Okabe and Ito; dashes and shapes tell them apart too
 const DASHES = ["", "7 3", "7 3 2 3", "2 3", "12 4"];
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [560, 280, 46, 12, 10, 36];
 
-function node(tag, className, attributes = {}, text = null) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
-function draw(tag, attributes, text = null) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
 function marker(index, x, y) {
   const look = { fill: COLOURS[index % 5] };
-  if (index % 5 === 1) return draw("rect", { x: x - 4, y: y - 4, width: 8, height: 8, ...look });
-  if (index % 5 === 2) return draw("path", { d: `M${x} ${y - 5}L${x + 5} ${y + 4}H${x - 5}Z`, ...look });
-  if (index % 5 === 3) return draw("path", { d: `M${x} ${y - 6}L${x + 5} ${y}L${x} ${y + 6}L${x - 5} ${y}Z`, ...look });
-  if (index % 5 === 4) return draw("path", { d: `M${x - 4} ${y - 4}L${x + 4} ${y + 4}M${x - 4} ${y + 4}L${x + 4} ${y - 4}`, stroke: COLOURS[4], "stroke-width": 2 });
-  return draw("circle", { cx: x, cy: y, r: 4.5, ...look });
+  if (index % 5 === 1) return draw("rect", "", { x: x - 4, y: y - 4, width: 8, height: 8, ...look });
+  if (index % 5 === 2) return draw("path", "", { d: `M${x} ${y - 5}L${x + 5} ${y + 4}H${x - 5}Z`, ...look });
+  if (index % 5 === 3) return draw("path", "", { d: `M${x} ${y - 6}L${x + 5} ${y}L${x} ${y + 6}L${x - 5} ${y}Z`, ...look });
+  if (index % 5 === 4) return draw("path", "", { d: `M${x - 4} ${y - 4}L${x + 4} ${y + 4}M${x - 4} ${y + 4}L${x + 4} ${y - 4}`, stroke: COLOURS[4], "stroke-width": 2 });
+  return draw("circle", "", { cx: x, cy: y, r: 4.5, ...look });
 }
 
 // ProbeExplorer.summary says the same in Python.
@@ -40,21 +24,19 @@ function sentence(task, layer, now) {
 function render({ model, el }) {
   const layers = model.get("layers");
   const root = node("section", "agai-probe", { "aria-label": "Probe explorer" });
-  // JupyterLab takes keys for its own shortcuts unless the element that has the focus itself says not to
-  const keys = { "data-lm-suppress-shortcuts": "true" };
   const bar = node("div", "probe-bar");
   const taskLabel = node("label", "probe-field", {}, "Task");
-  const tasks = node("select", "", keys);
+  const tasks = node("select");
   for (const name of Object.keys(model.get("results"))) tasks.append(node("option", "", { value: name }, name));
   taskLabel.append(tasks);
   const layerLabel = node("label", "probe-field probe-wide", {}, "Layer");
-  const slider = node("input", "", { type: "range", min: 0, max: layers.length - 1, step: 1, ...keys });
+  const slider = node("input", "", { type: "range", min: 0, max: layers.length - 1, step: 1 });
   const shown = node("output", "probe-layer");
   layerLabel.append(slider, shown);
   bar.append(taskLabel, layerLabel);
   const status = node("p", "probe-status", { role: "status", "aria-live": "polite" });
   const main = node("div", "probe-main");
-  const chart = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "probe-chart" });
+  const chart = draw("svg", "probe-chart", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
   const table = node("ul", "probe-list");
   main.append(chart, table);
   root.append(bar, status, main);
@@ -67,15 +49,15 @@ function render({ model, el }) {
   function drawChart(series, layer) {
     chart.replaceChildren();
     for (const value of [0, 0.25, 0.5, 0.75, 1]) {
-      chart.append(draw("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: up(value), y2: up(value), class: "probe-grid" }));
-      chart.append(draw("text", { x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
+      chart.append(draw("line", "probe-grid", { x1: LEFT, x2: WIDTH - RIGHT, y1: up(value), y2: up(value) }));
+      chart.append(draw("text", "", { x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
     }
-    for (const each of layers) chart.append(draw("text", { x: across(each), y: HEIGHT - 19, "text-anchor": "middle" }, each));
-    chart.append(draw("text", { x: WIDTH / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "layer (vertical: held-out accuracy)"));
-    chart.append(draw("line", { x1: across(layer), x2: across(layer), y1: TOP, y2: HEIGHT - BOTTOM, class: "probe-now" }));
+    for (const each of layers) chart.append(draw("text", "", { x: across(each), y: HEIGHT - 19, "text-anchor": "middle" }, each));
+    chart.append(draw("text", "", { x: WIDTH / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "layer (vertical: held-out accuracy)"));
+    chart.append(draw("line", "probe-now", { x1: across(layer), x2: across(layer), y1: TOP, y2: HEIGHT - BOTTOM }));
     series.forEach(([, values], index) => {
       const points = values.map((value, i) => `${across(layers[i])},${up(value)}`).join(" ");
-      chart.append(draw("polyline", {
+      chart.append(draw("polyline", "", {
         points, fill: "none", stroke: COLOURS[index % 5], "stroke-width": index ? 1.8 : 3, "stroke-dasharray": DASHES[index % 5],
       }));
       chart.append(marker(index, across(layer), up(values[layers.indexOf(layer)])));
@@ -86,8 +68,8 @@ function render({ model, el }) {
     table.replaceChildren();
     now.forEach(([name, value], index) => {
       const row = node("li", "probe-row");
-      const key = draw("svg", { viewBox: "0 0 34 14", width: 34, height: 14, "aria-hidden": "true" });
-      key.append(draw("line", { x1: 0, x2: 34, y1: 7, y2: 7, stroke: COLOURS[index % 5], "stroke-width": 2, "stroke-dasharray": DASHES[index % 5] }));
+      const key = draw("svg", "", { viewBox: "0 0 34 14", width: 34, height: 14, "aria-hidden": "true" });
+      key.append(draw("line", "", { x1: 0, x2: 34, y1: 7, y2: 7, stroke: COLOURS[index % 5], "stroke-width": 2, "stroke-dasharray": DASHES[index % 5] }));
       key.append(marker(index, 17, 7));
       row.append(key, node("span", "probe-name", {}, name), node("b", "", {}, value.toFixed(2)));
       table.append(row);
@@ -105,8 +87,7 @@ function render({ model, el }) {
     chart.setAttribute("aria-label", `Lines of held-out accuracy by layer for ${task}; layer ${layer} is marked.`);
     drawChart(series, layer);
     drawList(now);
-    const said = sentence(task, layer, now);
-    if (status.textContent !== said) status.textContent = said; // a live region speaks at every change
+    say(status, sentence(task, layer, now));
   }
 
   const choose = (name, value) => {

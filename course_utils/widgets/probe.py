@@ -8,7 +8,7 @@ import traitlets
 
 from course_utils import plots
 from course_utils._drawing import as_array
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["ProbeExplorer"]
 
@@ -26,7 +26,7 @@ class ProbeExplorer(View):
     series do not fit; TraitError where the state is set to what does not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     results = traitlets.Dict(read_only=True).tag(sync=True)

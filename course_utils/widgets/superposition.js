@@ -1,6 +1,5 @@
 // The view of SuperpositionExplorer: a pure render of the synced traits density and importance (places in lists).
-// The sliders are native range inputs, so arrow keys, Home and End work: JupyterLab takes keys for its own shortcuts
-// unless the element that has the focus itself says not to. All text enters by textContent.
+// The sliders are native range inputs, so arrow keys, Home and End work.
 
 const SHORT = 0.5; // shorter vectors are drawn hollow; the same number as in Python
 const REACH = 1.45;
@@ -9,17 +8,6 @@ const TALL = 1.3; // a length that fills the table's track
 const VIRIDIS = (
   "440154481d6f4537813d4e8a33638d2a768e23898e1e9c8928ae8046c06f70cf57a2da37"
 ).match(/.{6}/g).map((code) => `#${code}`);
-
-const SVG = "http://www.w3.org/2000/svg";
-
-function node(tag, className, attributes = {}, text = null, space = null) {
-  const made = space ? document.createElementNS(space, tag) : document.createElement(tag);
-  if (className) made.setAttribute("class", className);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-const draw = (tag, className, attributes = {}, text = null) => node(tag, className, attributes, text, SVG);
 
 function readData(model) {
   const view = model.get("_vectors"); // a DataView whose offset need not be a multiple of four: copy first
@@ -41,8 +29,7 @@ function makeSlider(label, count, id) {
   const field = node("div", "super-field");
   const caption = node("label", "", { for: id }, label);
   const shown = node("output", "", { for: id });
-  const range = { type: "range", id, min: 0, max: count - 1, step: 1 };
-  const input = node("input", "", { ...range, "data-lm-suppress-shortcuts": "true" });
+  const input = node("input", "", { type: "range", id, min: 0, max: count - 1, step: 1 });
   caption.append(shown);
   field.append(caption, input);
   return { field, input, shown };
@@ -55,7 +42,7 @@ function makePlane() {
   for (const [x1, y1, x2, y2] of axes) svg.append(draw("line", "super-axis", { x1, y1, x2, y2 }));
   svg.append(draw("circle", "super-unit", { r: 1 }));
   const outline = draw("polygon", "super-outline");
-  const arrows = draw("g", "");
+  const arrows = draw("g");
   svg.append(outline, arrows);
   box.append(svg);
   return { box, svg, outline, arrows };
@@ -64,7 +51,7 @@ function makePlane() {
 function drawArrow(vector, feature, count) {
   const [x, y] = [vector[0], -vector[1]]; // SVG's y points down
   const ink = colour(feature, count);
-  const group = draw("g", "");
+  const group = draw("g");
   if (length(vector) <= SHORT) {
     group.append(draw("circle", "", { cx: x, cy: y, r: 0.035, fill: "none", stroke: ink, "stroke-width": 0.016 }));
     return group;
@@ -114,7 +101,7 @@ function sentence(data, state, vectors) {
 
 function render({ model, el }) {
   const data = readData(model);
-  const id = `super-${Math.random().toString(36).slice(2)}`; // every widget loads its own copy of this module
+  const id = unique();
   const root = node("section", "agai-super", { "aria-label": "Superposition explorer" });
   const sliders = {
     density: makeSlider("Density, sparser to the right", data.densities.length, `${id}-density`),
@@ -147,7 +134,7 @@ function render({ model, el }) {
     drawLengths(table, vectors);
     const said = sentence(data, state, vectors);
     plane.svg.setAttribute("aria-label", `Feature vectors in two dimensions. ${said}`);
-    if (status.textContent !== said) status.textContent = said; // a live region speaks at every change
+    say(status, said);
   }
 
   for (const [name, { input }] of Object.entries(sliders)) {

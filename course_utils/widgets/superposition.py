@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from course_utils import geometry, plots
 from course_utils._drawing import as_array, figure_html
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["SuperpositionExplorer"]
 
@@ -34,7 +34,7 @@ class SuperpositionExplorer(View):
     is set to what does not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     _vectors = traitlets.Bytes().tag(sync=True)

@@ -1,23 +1,7 @@
 // The view of ThresholdExplorer: a pure render of the synced traits (thresholds, recall, false_alarms, place, rate, miss_price).
 
-const SVG = "http://www.w3.org/2000/svg";
 const SERIES = [["recall", "#0072B2", ""], ["false alarms", "#D55E00", "7 3"], ["cost / highest", "#009E73", "2 3"]]; // Okabe and Ito; dashes tell them apart too
 const [WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM] = [560, 270, 46, 20, 10, 36];
-
-function node(tag, className, attributes = {}, text = null) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
-function draw(tag, attributes, text = null) {
-  const made = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
 
 // ThresholdExplorer.costs and .summary say the same in Python.
 function costsOf(model) {
@@ -43,12 +27,10 @@ function render({ model, el }) {
   const thresholds = model.get("thresholds");
   const last = thresholds.length - 1;
   const root = node("section", "agai-threshold", { "aria-label": "Threshold explorer" });
-  // JupyterLab takes keys for its own shortcuts unless the element that has the focus itself says not to
-  const keys = { "data-lm-suppress-shortcuts": "true" };
   const bar = node("div", "threshold-bar");
   const slider = (label, min, max) => {
     const field = node("label", "threshold-field", {}, label);
-    const input = node("input", "", { type: "range", min, max, step: 1, ...keys });
+    const input = node("input", "", { type: "range", min, max, step: 1 });
     const shown = node("output", "threshold-value");
     field.append(input, shown);
     bar.append(field);
@@ -58,12 +40,12 @@ function render({ model, el }) {
   const [rateInput, rateShown] = slider("Bad texts in 1000", 1, 500);
   const [priceInput, priceShown] = slider("A miss costs (in false alarms)", 1, 1000);
   const status = node("p", "threshold-status", { role: "status", "aria-live": "polite" });
-  const chart = draw("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", class: "threshold-chart" });
+  const chart = draw("svg", "threshold-chart", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img" });
   const legend = node("ul", "threshold-list");
   for (const [name, colour, dash] of SERIES) {
     const row = node("li", "threshold-row");
-    const key = draw("svg", { viewBox: "0 0 34 14", width: 34, height: 14, "aria-hidden": "true" });
-    key.append(draw("line", { x1: 0, x2: 34, y1: 7, y2: 7, stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash }));
+    const key = draw("svg", "", { viewBox: "0 0 34 14", width: 34, height: 14, "aria-hidden": "true" });
+    key.append(draw("line", "", { x1: 0, x2: 34, y1: 7, y2: 7, stroke: colour, "stroke-width": 2.5, "stroke-dasharray": dash }));
     row.append(key, node("span", "", {}, name));
     legend.append(row);
   }
@@ -76,22 +58,22 @@ function render({ model, el }) {
   function drawChart(costs) {
     chart.replaceChildren();
     for (const value of [0, 0.25, 0.5, 0.75, 1]) {
-      chart.append(draw("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: up(value), y2: up(value), class: "threshold-grid" }));
-      chart.append(draw("text", { x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
+      chart.append(draw("line", "threshold-grid", { x1: LEFT, x2: WIDTH - RIGHT, y1: up(value), y2: up(value) }));
+      chart.append(draw("text", "", { x: LEFT - 6, y: up(value) + 4, "text-anchor": "end" }, value.toFixed(2)));
     }
     for (const at of [0, 15, 30, 45, 60].filter((each) => each <= last)) {
-      chart.append(draw("text", { x: across(thresholds[at]), y: HEIGHT - 19, "text-anchor": "middle" }, thresholds[at].toFixed(1)));
+      chart.append(draw("text", "", { x: across(thresholds[at]), y: HEIGHT - 19, "text-anchor": "middle" }, thresholds[at].toFixed(1)));
     }
-    chart.append(draw("text", { x: WIDTH / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "threshold (vertical: share)"));
+    chart.append(draw("text", "", { x: WIDTH / 2, y: HEIGHT - 4, "text-anchor": "middle" }, "threshold (vertical: share)"));
     const here = across(thresholds[model.get("place")]);
-    chart.append(draw("line", { x1: here, x2: here, y1: TOP, y2: HEIGHT - BOTTOM, class: "threshold-now" }));
+    chart.append(draw("line", "threshold-now", { x1: here, x2: here, y1: TOP, y2: HEIGHT - BOTTOM }));
     const highest = Math.max(...costs, 1e-9);
     const rows = [model.get("recall"), model.get("false_alarms"), costs.map((cost) => cost / highest)];
     rows.forEach((values, index) => {
       const points = values.map((value, i) => `${across(thresholds[i])},${up(value)}`).join(" ");
       const [, colour, dash] = SERIES[index];
-      chart.append(draw("polyline", { points, fill: "none", stroke: colour, "stroke-width": 2.4, "stroke-dasharray": dash }));
-      chart.append(draw("circle", { cx: here, cy: up(values[model.get("place")]), r: 4.5, fill: colour }));
+      chart.append(draw("polyline", "", { points, fill: "none", stroke: colour, "stroke-width": 2.4, "stroke-dasharray": dash }));
+      chart.append(draw("circle", "", { cx: here, cy: up(values[model.get("place")]), r: 4.5, fill: colour }));
     });
   }
 
@@ -103,8 +85,7 @@ function render({ model, el }) {
     const costs = costsOf(model);
     chart.setAttribute("aria-label", "Lines of recall, false alarms and relative cost against the threshold; the chosen one is marked.");
     drawChart(costs);
-    const said = sentence(model, costs);
-    if (status.textContent !== said) status.textContent = said; // a live region speaks at every change
+    say(status, sentence(model, costs));
   }
 
   const choose = (name, value) => {

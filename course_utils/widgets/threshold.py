@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 
 from course_utils import plots
 from course_utils._drawing import as_array
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["ThresholdExplorer"]
 
@@ -30,7 +30,7 @@ class ThresholdExplorer(View):
     state that does not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     thresholds = traitlets.List(traitlets.Float(), read_only=True).tag(sync=True)

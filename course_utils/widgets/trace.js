@@ -1,13 +1,5 @@
 // The view of TraceViewer: a pure render of the synced traits (title, spans, selected).
 
-function node(tag, className, attributes = {}, text = null) {
-  const made = document.createElement(tag);
-  if (className) made.className = className;
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== null) made.textContent = text;
-  return made;
-}
-
 const count = (things, name) => `${things.length} ${name}${things.length === 1 ? "" : "s"}`;
 const milliseconds = (value) => (value >= 100 ? Math.round(value).toLocaleString("en") : value.toFixed(2));
 
@@ -23,7 +15,7 @@ function sentence(spans, place) {
 }
 
 function entry(list, key, text) {
-  list.append(node("dt", "", {}, key), node("dd", "", {}, text)); // recorded text is text, whatever it contains
+  list.append(node("dt", "", {}, key), node("dd", "", {}, text));
 }
 
 function render({ model, el }) {
@@ -35,18 +27,13 @@ function render({ model, el }) {
   const main = node("div", "trace-main");
   const tree = node("ul", "trace-tree", { role: "tree", "aria-label": "Spans: up and down arrow keys move" });
   // in the tab order, so that a long record can be scrolled without a mouse
-  const detail = node("div", "trace-detail", {
-    "aria-label": "What the chosen span recorded", role: "region", tabindex: 0, "data-lm-suppress-shortcuts": "true",
-  });
+  const detail = node("div", "trace-detail", { "aria-label": "What the chosen span recorded", role: "region", tabindex: 0 });
   main.append(tree, detail);
   root.append(heading, status, main);
   el.append(root);
 
   const items = spans.map((span) => {
-    // JupyterLab takes keys for its own shortcuts unless the element that has the focus itself says not to
-    const item = node("li", "trace-item", {
-      role: "treeitem", "aria-level": span.depth + 1, tabindex: -1, "data-lm-suppress-shortcuts": "true",
-    });
+    const item = node("li", "trace-item", { role: "treeitem", "aria-level": span.depth + 1, tabindex: -1 });
     const name = node("span", "trace-name", {}, span.name + (span.orphan ? " (orphan)" : ""));
     name.style.paddingInlineStart = `${span.depth * 14}px`;
     const lane = node("span", "trace-lane", { "aria-hidden": "true" });
@@ -80,8 +67,7 @@ function render({ model, el }) {
       item.setAttribute("tabindex", index === place ? 0 : -1);
     });
     drawDetail(spans[place]);
-    const said = sentence(spans, place);
-    if (status.textContent !== said) status.textContent = said; // a live region speaks at every change
+    say(status, sentence(spans, place));
   }
 
   function choose(place, focus) {

@@ -10,7 +10,7 @@ from course_utils import plots
 from course_utils._drawing import say_number
 from course_utils._traces import as_spans, lay_out, say_value
 from course_utils.waterfall import waterfall
-from course_utils.widgets._view import View
+from course_utils.widgets._view import View, script
 
 __all__ = ["TraceViewer"]
 
@@ -28,7 +28,7 @@ class TraceViewer(View):
     were recorded, secrets included. Raises ValueError where spans are none, TraitError for an id that does not exist.
     """
 
-    _esm = Path(__file__).with_suffix(".js")
+    _esm = script(__file__)
     _css = Path(__file__).with_suffix(".css")
 
     title = traitlets.Unicode(read_only=True).tag(sync=True)

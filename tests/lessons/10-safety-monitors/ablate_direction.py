@@ -11,7 +11,7 @@ def ablate_direction(resid, direction, to=0.0):
     return resid + (to - resid @ direction)[..., None] * direction / direction.norm()
 
 
-# %% wrong: `to` is ignored -> "the projection on the unit vector should be"
+# %% wrong: `to` is ignored -> "with to=3"
 def ablate_direction(resid, direction, to=0.0):
     unit = direction / direction.norm()
     return resid - (resid @ unit)[..., None] * unit
@@ -23,7 +23,7 @@ def ablate_direction(resid, direction, to=0.0):
     return resid + to * unit
 
 
-# %% wrong: `to` measured along the direction as given -> "whatever the direction's length"
+# %% wrong: `to` measured along the direction as given -> "with to=3"
 def ablate_direction(resid, direction, to=0.0):
     unit = direction / direction.norm()
     return resid - (resid @ unit)[..., None] * unit + to * direction

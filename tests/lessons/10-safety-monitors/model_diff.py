@@ -57,7 +57,7 @@ def model_diff(base, edited):
     return {**right, "read": Vh[0]}
 
 
-# %% wrong: the last singular vector -> "cosine"
+# %% wrong: the last singular vector -> "cosine of 1 or -1"
 def model_diff(base, edited):
     found = ratios(base, edited)
     if max(found) < 2:
@@ -77,7 +77,7 @@ def model_diff(base, edited):
     return {**report(base, edited, layer), "read": U[0]}
 
 
-# %% wrong: write and read swapped -> "cosine"
+# %% wrong: write and read swapped -> "cosine of 1 or -1"
 def model_diff(base, edited):
     found = ratios(base, edited)
     if max(found) < 2:

@@ -102,7 +102,7 @@ def guard(probe, read, calm, share=0.05):
     return lambda text: inner(text) and text in good
 
 
-# %% wrong: a tensor instead of True or False -> "True or False"
+# %% wrong: a tensor instead of True or False -> "plain True or False"
 def guard(probe, read, calm, share=0.05):
     return make(probe, read, calm, share, keep=torch.tensor)
 

@@ -22,6 +22,11 @@ def find_behaviour(model, rng, n=4000):
     return chosen(shares(model, rng, n), cut=lambda row: 0.5)
 
 
+# %% wrong: a cut that fits boxes in which both of two words must be right -> "above the middle between"
+def find_behaviour(model, rng, n=4000):
+    return chosen(shares(model, rng, n), cut=lambda row: 0.25)
+
+
 # %% wrong: positions are counted without the start token -> "you found"
 def find_behaviour(model, rng, n=4000):
     return chosen(shares(model, rng, n), first=0)
@@ -76,7 +81,7 @@ def find_behaviour(model, rng, n=4000):
     return {p: words for p, words in chosen(table).items() if p == best + 1}
 
 
-# %% wrong: assumes that something always counts -> "always gives the same answer"
+# %% wrong: assumes that something always counts -> "this box always gives the same answer"
 def find_behaviour(model, rng, n=4000):
     table = shares(model, rng, n)
     return chosen(table) or {1 + int(np.ptp(table, axis=1).argmax()): set()}

@@ -11,14 +11,15 @@ import selectors
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Group
+from rich.console import Console, Group
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -96,8 +97,9 @@ def audit_lessons(
 
     `jobs` trials run at a time (default: the number of cores), each for at most `time_limit_s` seconds of
     wall clock. `lab` is the package whose public callables are tried; None leaves that out. `validate`: each
-    answer is also tested in one process, as Validate does it, and must get the same points. `progress` is shown
-    on a terminal only. Raises `UnknownLesson` and `UnknownExercise`.
+    answer is also tested in one process, as Validate does it, and must get the same points. `progress` is a
+    spinner, on a terminal only; each lesson that is done is a line on stderr. Raises `UnknownLesson` and
+    `UnknownExercise`.
     """
     root = Path(root).resolve()
     rows: list[ExerciseRow] = []
@@ -114,18 +116,20 @@ def audit_lessons(
     job: dict[str, Any] = {"root": str(root), "exercise": exercise, "seeds": seeds, "lab": lab}
     job |= {"jobs": jobs or os.cpu_count() or 1, "time_limit_s": time_limit_s, "validate": validate}
     shown = sys.stderr.isatty() if progress is None else progress
-    with _shown(shown) as say:
+    with _Told(shown) as tell:
         for lesson in lessons:
-            events = []
+            started, events = time.monotonic(), []
             for event in _events({**job, "lesson": lesson.name}):
                 events.append(event)
                 doing = event.get("label") or event.get("cell") or ""
-                say(f"{lesson.name} {event.get('exercise') or ''} {doing}")
+                tell.trying(f"{lesson.name} {event.get('exercise') or ''} {doing}")
             new_rows, new_problems = judge(lesson, events, exercise=exercise, seeds=seeds)
             rows += new_rows
             problems += new_problems
             if exercise is None:
                 costs |= {lesson.name: sum(e["seconds"] for e in events if e["event"] == "cost")}
+            counts = f"{len(new_rows)} exercises, {len(new_problems)} problems"
+            tell.done(f"{lesson.name}: {counts}, {time.monotonic() - started:.0f} s")
     return AuditReport(tuple(rows), tuple(problems), costs)
 
 
@@ -182,21 +186,24 @@ def _lines(fd: int) -> Iterator[bytes]:
             yield from lines
 
 
-class _shown(AbstractContextManager[Callable[[str], None]]):
-    """A spinner on stderr with what is being tried, or nothing."""
+class _Told(AbstractContextManager["_Told"]):
+    """On stderr: on a terminal a spinner with what is being tried; anywhere a line for each lesson that is done."""
 
-    def __init__(self, shown: bool) -> None:
+    def __init__(self, spinner: bool) -> None:
         columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        self.progress = Progress(*columns, transient=True) if shown else None
+        self.console = Console(stderr=True, soft_wrap=True, highlight=False)
+        self.progress = Progress(*columns, console=self.console, transient=True, disable=not spinner)
+        self.task = self.progress.add_task("", total=None)
 
-    def __enter__(self) -> Callable[[str], None]:
-        if self.progress is None:
-            return lambda text: None
-        progress = self.progress
-        progress.start()
-        task = progress.add_task("", total=None)
-        return lambda text: progress.update(task, description=text[:100])
+    def __enter__(self) -> "_Told":
+        self.progress.start()
+        return self
 
     def __exit__(self, *error: object) -> None:
-        if self.progress is not None:
-            self.progress.stop()
+        self.progress.stop()
+
+    def trying(self, text: str) -> None:
+        self.progress.update(self.task, description=text[:100])
+
+    def done(self, text: str) -> None:
+        self.console.print(text)

@@ -36,6 +36,12 @@ def qk_circuit(model, layer, head):
     return model.W_E @ model.W_Q[layer, head], (model.W_E @ model.W_K[layer, head]).T
 
 
+# %% wrong: tiles the key heads -> "shares key head"
+def qk_circuit(model, layer, head):
+    kv = head % model.cfg.n_key_value_heads
+    return model.W_E @ model.W_Q[layer, head], model.W_K[layer, kv].T @ model.W_E.T
+
+
 # %% wrong: key head 0 for every query head -> "of that head"
 def qk_circuit(model, layer, head):
     return model.W_E @ model.W_Q[layer, head], (model.W_E @ model.W_K[layer, 0]).T

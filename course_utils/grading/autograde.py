@@ -41,7 +41,7 @@ from course_utils.grading.staging import (
     read_timestamp,
     remove_stale,
 )
-from course_utils.grading.warm import is_ready, warm_parent
+from course_utils.grading.warm import is_there, warm_parent
 
 __all__ = ["HonestAutograde", "Prepared", "install"]
 
@@ -257,7 +257,7 @@ class HonestAutograde(Autograde):
 
     def _is_many(self) -> bool:
         """Whether a warm parent, which costs as much as two submissions, pays."""
-        return self.honest and len(self.assignments) > MANY and not is_ready()
+        return self.honest and len(self.assignments) > MANY and not is_there()
 
     def _submissions(self) -> list[Path]:
         """The submission folders that the command is about; links are none."""

@@ -32,7 +32,7 @@ from course_utils.grading.parcel import Parcel, examine_parcel, open_record
 from course_utils.grading.record import Record
 from course_utils.grading.sandbox import Limits
 from course_utils.grading.staging import own_prefix
-from course_utils.grading.warm import is_ready, warm_parent
+from course_utils.grading.warm import is_there, warm_parent
 
 __all__ = ["Cluster", "Forgotten", "WorkerDied", "examine_all", "fitting_jobs"]
 
@@ -132,7 +132,7 @@ class Cluster:
         from distributed import Client, LocalCluster
         from distributed.security import Security
 
-        if self.warm and not is_ready():
+        if self.warm and not is_there():
             self.stack.enter_context(warm_parent())
         scratch = self.stack.enter_context(tempfile.TemporaryDirectory(prefix=own_prefix()))
         self.stack.enter_context(dask.config.set(SETTINGS | {"temporary-directory": scratch}))

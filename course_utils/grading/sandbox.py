@@ -86,7 +86,7 @@ class Sandbox:
         self.errors, errors = os.pipe()
         with system_call_filter(bool(start)) as rules:
             walls = command(start, folders or {}, values, limits.file_mb, rules) if start else []
-            if start and limits.memory_mb >= WARM_MB and warm.is_ready():
+            if start and limits.memory_mb >= WARM_MB and warm.is_there():
                 self._fork(walls, rules, errors, module, arguments, own, values, sockets)
             if self.inner is None:
                 inner = [sys.executable, "-I", "-m", "course_utils.grading.confine", own, module]

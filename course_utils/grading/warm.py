@@ -10,7 +10,8 @@ write to it, so nothing that one of them changes is there for another. Where any
 started cold.
 
 The parent has no file, secret or socket of a course. It is reached by a Unix socket in a folder of its own, which
-no sandbox has; it forks before it reads, so that not even a strange request can change it.
+no sandbox has; it forks before it reads, so that not even a strange request can change it. Who asks while it still
+imports waits: started cold, a process would import the same, and slow it down.
 """
 
 import contextlib
@@ -35,7 +36,7 @@ from typing import Any
 
 from course_utils.grading.confine import confine, drop_bounds, give_up_rights, name_process
 
-__all__ = ["NAMESPACES", "VARIABLE", "fork_into", "is_ready", "main", "warm_parent"]
+__all__ = ["NAMESPACES", "VARIABLE", "fork_into", "is_there", "main", "warm_parent"]
 
 VARIABLE = "COURSE_WARM"
 """The environment variable with the socket's path: for this process and the ones that it starts."""
@@ -43,10 +44,11 @@ NAMESPACES = ("user", "mnt", "pid", "net", "ipc", "uts", "cgroup")
 MODULES = (
     "torch", "transformers", "transformer_lens", "sae_lens", "safetensors.torch", "numpy", "einops", "jaxtyping",
     "matplotlib.figure", "matplotlib.font_manager", "IPython.core.interactiveshell", "ipykernel.kernelapp",
-    "jupyter_client.blocking", "ipywidgets", "anywidget", "course_utils.models",
+    "jupyter_client.blocking", "scipy.stats", "ipywidgets", "anywidget", "course_utils.models",
     "course_utils.plots", "course_utils.checks", "course_utils.tiny", "course_utils.widgets",
 )  # fmt: skip
 LIFE_S = 0.5
+PATIENCE_S = 120
 PARENT = 0xB702  # ioctl(2) of a namespace: the one around it
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -55,8 +57,8 @@ _libc = ctypes.CDLL(None, use_errno=True)
 def warm_parent(log: int | None = None) -> Iterator[Path]:
     """The socket of a parent that lives as long as the block, and warms up while the block goes on.
 
-    Sandboxes of this process, and of the processes that it starts, use it as soon as it is ready. `log` is a file
-    for what it has to say.
+    Sandboxes of this process, and of the processes that it starts, use it, and wait until it is warm. `log` is a
+    file for what it has to say.
     """
     from course_utils.grading.sandbox import plain_environment
     from course_utils.grading.staging import own_prefix
@@ -64,11 +66,16 @@ def warm_parent(log: int | None = None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=f"{own_prefix()}warm-") as folder:
         path = Path(folder, "socket")
         places = {"MPLCONFIGDIR": folder, "OPENBLAS_NUM_THREADS": "1"}
-        program = [sys.executable, "-I", "-m", "course_utils.grading.warm", str(path), str(os.getpid())]
-        process = subprocess.Popen(
-            program, env=plain_environment() | places, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL if log is None else log, start_new_session=True, cwd="/",
-        )  # fmt: skip
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.bind(str(path))
+            door.listen(256)
+            numbers = [str(path), str(os.getpid()), str(door.fileno())]
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-m", "course_utils.grading.warm", *numbers],
+                env=plain_environment() | places, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL if log is None else log, pass_fds=[door.fileno()],
+                start_new_session=True, cwd="/",
+            )  # fmt: skip
         before = os.environ.get(VARIABLE)
         os.environ[VARIABLE] = str(path)
         try:
@@ -84,8 +91,8 @@ def warm_parent(log: int | None = None) -> Iterator[Path]:
 # -- for those who ask --
 
 
-def is_ready() -> bool:
-    """Whether a warm parent can be asked now."""
+def is_there() -> bool:
+    """Whether there is a warm parent to ask. It may have to warm up first."""
     path = os.environ.get(VARIABLE, "")
     return bool(path) and os.path.exists(path)
 
@@ -97,7 +104,7 @@ def fork_into(
     """The number of a process, forked from the warm parent, that runs the module in the namespaces of process `pid`.
 
     The descriptors of `sockets` keep their numbers; `rules` holds a system-call filter or nothing; `alive` stays open
-    for as long as the process lives. None if there is no parent, or it is not ready yet, or it could not.
+    for as long as the process lives. None if there is no parent any more, or it could not.
     """
     request = {
         "module": module, "arguments": list(arguments), "limits": limits, "environment": dict(environment),
@@ -113,7 +120,7 @@ def fork_into(
         handed = [*spaces, stderr, alive, *rules, *sockets]
         try:
             end = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
-            end.settimeout(20)
+            end.settimeout(PATIENCE_S)
             end.connect(os.environ[VARIABLE])
             text = json.dumps(request).encode()
             socket.send_fds(end, [len(text).to_bytes(4, "big")], handed)
@@ -135,10 +142,10 @@ def _umask() -> int:
 
 def main() -> None:
     """Import, then fork for whoever asks, until the one who started this has gone."""
-    path, started_by = sys.argv[1], int(sys.argv[2])
+    path, started_by, door = sys.argv[1], int(sys.argv[2]), socket.socket(fileno=int(sys.argv[3]))
     try:
         _warm_up(started_by)
-        _serve_until_gone(path, started_by)
+        _serve_until_gone(door, started_by)
     finally:
         shutil.rmtree(os.path.dirname(path), ignore_errors=True)  # whoever started this was killed
 
@@ -148,15 +155,13 @@ def _warm_up(started_by: int) -> None:
         _import(name)
         if os.getppid() != started_by:
             sys.exit()
+    with contextlib.suppress(Exception):  # without a model in the cache notebooks say so themselves
+        importlib.import_module("course_utils.models").prepare_model()
     for name in _imported_by_use():
         _import(name)
 
 
-def _serve_until_gone(path: str, started_by: int) -> None:
-    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    door.bind(path + ".new")
-    door.listen(64)
-    os.rename(path + ".new", path)  # only now is it ready
+def _serve_until_gone(door: socket.socket, started_by: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
@@ -197,17 +202,14 @@ def _use() -> None:
     """What most notebooks do."""
     from matplotlib.figure import Figure
 
-    from course_utils.models import load_model
-
     Figure().subplots().plot([0, 1])
-    load_model("smollm2")
 
 
 def _serve(end: socket.socket) -> None:
     """Never returns. The process between: enters the sandbox, forks into it, and waits for what it forked."""
     status = 1
     try:
-        end.settimeout(20)
+        end.settimeout(PATIENCE_S)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         head, handed, _, _ = socket.recv_fds(end, 4, 64)
         text = b""

@@ -3,7 +3,8 @@
 import copy
 import json
 import os
-import time
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -173,13 +174,26 @@ def course(tmp_path: Path) -> Course:
 
 
 @pytest.fixture(scope="session")
-def warm():
+def wait_until_warm() -> Callable[[Path], None]:
+    """`wait_until_warm(path)`: the parent with this socket has answered. What is asked of it makes no sense, and it
+    says so.
+    """
+
+    def wait(path: Path) -> None:
+        with socket.socket(socket.AF_UNIX) as end:
+            end.settimeout(180)
+            end.connect(str(path))
+            end.shutdown(socket.SHUT_WR)
+            assert b"error" in end.recv(4096)
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def warm(wait_until_warm):
     """The socket of a warm parent that is ready; nothing uses it yet."""
     with warm_parent() as path:
-        until = time.monotonic() + 120
-        while not path.exists():
-            assert time.monotonic() < until, "the warm parent is not ready after two minutes"
-            time.sleep(0.1)
+        wait_until_warm(path)
         del os.environ[VARIABLE]
         yield path
         os.environ[VARIABLE] = str(path)

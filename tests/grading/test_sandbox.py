@@ -44,7 +44,7 @@ class Probe:
     """A script inside a sandbox, and what it told."""
 
     def __init__(self, source: str, folder: Path, limits: Limits | None = None, **options: Any) -> None:
-        limits = limits or (LARGE if warm.is_ready() else SMALL)
+        limits = limits or (LARGE if warm.is_there() else SMALL)
         self.near, far = socket.socketpair()
         script = folder / "probe.py"
         script.write_text(PROBE.format(number=far.fileno(), source=textwrap.dedent(source)))

@@ -16,7 +16,7 @@ import pytest
 from course_utils.grading.examine import CodeCell, Job, examine
 from course_utils.grading.record import Record
 from course_utils.grading.sandbox import Limits, Sandbox
-from course_utils.grading.warm import VARIABLE
+from course_utils.grading.warm import VARIABLE, warm_parent
 
 pytestmark = pytest.mark.xdist_group("warm")
 IMPORTS = {"torch": ("torch", ""), "np": ("numpy", "")}
@@ -264,6 +264,38 @@ while True:
         server.wait()
 
 
+MODEL = """
+import os
+from pathlib import Path
+from course_utils.models import load_model
+def f(x): return 2 * x
+state = torch.get_rng_state()
+first, second = load_model("smollm2"), load_model("smollm2")
+tokens = torch.arange(6)[None]
+before = second(tokens)
+same = [torch.equal(before, first(tokens)), torch.equal(state, torch.get_rng_state())]
+same += [first.loaded_state == second.loaded_state]
+with torch.no_grad():
+    first.W_E.data[5] += 1
+print(same, torch.equal(before, second(tokens)), torch.equal(before, first(tokens)), first.training, first.loaded_as)
+print(float(before.double().sum()), sorted(name for name, _ in second.named_modules())[-3:])
+"""
+
+
+def test_the_model_that_is_there_already_is_like_one_that_is_loaded(warm, monkeypatch):
+    cold = printed(notebook(MODEL))
+    monkeypatch.setenv(VARIABLE, str(warm))
+    forked = [printed(notebook(MODEL)) for _ in range(2)]  # the first changed a weight of its own
+    assert forked == [cold, cold]
+    assert cold.startswith("[True, True, True] True False False smollm2\n"), cold
+
+
+def test_a_process_waits_for_a_parent_that_warms_up():
+    with warm_parent():  # the first is asked for long before it is warm
+        record = notebook(f"{DOUBLE}\nimport sys\nprint('sae_lens' in sys.modules)")
+    assert printed(record) == "True\n" and record.cells[-1].verdict == "pass"
+
+
 def test_a_forked_process_is_ready_much_sooner(warm, monkeypatch):
     """Until a process has torch: the same code, the same walls, in turns."""
 
@@ -288,7 +320,8 @@ def test_a_forked_process_is_ready_much_sooner(warm, monkeypatch):
 
 
 @pytest.mark.slow
-def test_it_ends_and_leaves_nothing_when_its_starter_is_killed():
+@pytest.mark.parametrize("when", ["warming up", "warm"])
+def test_it_ends_and_leaves_nothing_when_its_starter_is_killed(when, wait_until_warm):
     program = (
         "import time\nfrom course_utils.grading.warm import warm_parent\n"
         "with warm_parent() as path:\n    print(path, flush=True)\n    time.sleep(300)"
@@ -296,12 +329,11 @@ def test_it_ends_and_leaves_nothing_when_its_starter_is_killed():
     starter = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     assert starter.stdout is not None
     path = Path(starter.stdout.readline().strip())
-    until = time.monotonic() + 180
-    while not path.exists():
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    if when == "warm":
+        wait_until_warm(path)
     starter.kill()
     starter.wait()
+    until = time.monotonic() + 60
     while path.parent.exists() or processes_of(path):
         assert time.monotonic() < until, "it is still there"
         time.sleep(0.1)

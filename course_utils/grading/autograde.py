@@ -8,6 +8,7 @@ formgrader's button and nbgrader's Python API all grade through it.
 
 import contextlib
 import fnmatch
+import functools
 import glob
 import hashlib
 import hmac
@@ -28,7 +29,7 @@ from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 
 from course_utils.grading import formgrader
-from course_utils.grading.examine_step import Assigned, Examine
+from course_utils.grading.examine_step import Assigned, Examine, lesson_names
 from course_utils.grading.intake import read_notebook, take_in
 from course_utils.grading.ledger import Ledger
 from course_utils.grading.rebuild import rebuild
@@ -73,6 +74,15 @@ def install() -> None:
 
 
 @dataclass(frozen=True)
+class _Given:
+    """What the lesson gives to every submission of a notebook."""
+
+    skeleton: Any
+    graded: tuple[str, ...]
+    imports: dict[str, tuple[str, str]]
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A submission that can be examined. Nothing of it has been written to the class yet."""
 
@@ -87,6 +97,11 @@ class HonestAutograde(Autograde):
     ready: Prepared | None = None
     """What somebody else has prepared already: the one submission that this is about."""
     _prepared: Prepared | None = None
+
+    @functools.cached_property
+    def _given(self) -> dict[tuple[str, str], _Given]:
+        """By (assignment, notebook): read from gradebook and release once."""
+        return {}
 
     @property
     def honest(self) -> bool:
@@ -229,19 +244,19 @@ class HonestAutograde(Autograde):
         """The notebook rebuilt and sanitised, and its resources with what `Examine` has to know."""
         resources = self.init_single_notebook_resources(notebook_filename)
         where = resources["nbgrader"]
-        given = self._skeleton(where["assignment"], where["notebook"])
+        given = self._what_is_given(where["assignment"], where["notebook"])
         path = staged.files / Path(notebook_filename).name
         missing = (
             f"The submission has no notebook {path.name}. Hand it in under the name it was fetched with."
         )
         submitted, problem = read_notebook(path) if path.is_file() else (None, missing)
-        rebuilt = rebuild(given, submitted)
+        rebuilt = rebuild(given.skeleton, submitted)
         notebook = rebuilt.notebook
         notes = [*([problem] if problem else []), *staged.intake.notes, *rebuilt.notes]
         notebook.metadata["course"] = {"notes": notes}
         seeds = self._seeds(where, notebook, staged.intake.digest)
         ledger = Ledger(Path(self.coursedir.root) / OWN / "ledger")
-        resources["course"] = Assigned(given, staged, seeds, problem or "", ledger)
+        resources["course"] = Assigned(given.graded, given.imports, staged, seeds, problem or "", ledger)
         self._init_preprocessors()
         output, resources = self.exporter.from_notebook_node(notebook, resources)
         return nbformat.reads(output, as_version=4), resources
@@ -279,11 +294,14 @@ class HonestAutograde(Autograde):
     def _given_files(self, assignment_id: str) -> Path:
         return Path(self.coursedir.format_path(self.coursedir.source_directory, ".", assignment_id))
 
-    def _skeleton(self, assignment_id: str, notebook: str) -> Any:
+    def _what_is_given(self, assignment_id: str, notebook: str) -> _Given:
+        if (assignment_id, notebook) in self._given:
+            return self._given[assignment_id, notebook]
         release = self.coursedir.format_path(self.coursedir.release_directory, ".", assignment_id)
         with Gradebook(self.coursedir.db_url, self.coursedir.course_id) as gradebook:
             cells, kernel = read_gradebook(gradebook, notebook, assignment_id)
-        return skeleton(Path(release) / f"{notebook}.ipynb", cells, kernel)
+        made = skeleton(Path(release) / f"{notebook}.ipynb", cells, kernel)
+        return self._given.setdefault((assignment_id, notebook), _Given(made, *lesson_names(made)))
 
     def _note_submission(self, assignment_id: str, student_id: str) -> None:
         source = Path(self._format_source(assignment_id, student_id))

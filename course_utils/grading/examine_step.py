@@ -31,14 +31,19 @@ PLAIN = Limits()
 class Assigned:
     """What `HonestAutograde` knows about the notebook that is graded, and the record that `Examine` leaves."""
 
-    skeleton: Any
+    graded: tuple[str, ...]
+    """Names that solution cells define."""
+    imports: dict[str, tuple[str, str]]
+    """Names that the lesson's own cells import: (module, attribute)."""
     staged: Staged
     seeds: dict[str, str]
     problem: str
     """Why there is nothing to grade; empty if there is."""
     ledger: Ledger
     record: Record | None = None
-    """Before `Examine` runs: what came of examining it elsewhere, if it was."""
+    """Before `Examine` runs: what came of examining it elsewhere or earlier, if it was."""
+    digest: str = ""
+    """The name under which the ledger is to keep the record; empty if it has it."""
 
 
 class Examine(NbGraderPreprocessor):
@@ -70,7 +75,7 @@ class Examine(NbGraderPreprocessor):
             cells = self._code_cells(nb)
             record = Record([_not_run(cell, assigned.problem) for cell in cells], seeds=assigned.seeds)
         else:
-            record = self._examined(nb, assigned)
+            record = self._examined(nb, resources)
         record.notes = list(nb.metadata.get("course", {}).get("notes", []))
         code = [cell for cell in nb.cells if cell.cell_type == "code"]
         for count, (cell, said) in enumerate(zip(code, record.cells, strict=True), 1):
@@ -85,7 +90,9 @@ class Examine(NbGraderPreprocessor):
         if assigned.problem:
             return None
         job, limits = self._job(nb, assigned), self._limits()
-        assigned.record = assigned.ledger.find(digest(job, limits)) if self.look_up else None
+        name = digest(job, limits)
+        assigned.record = assigned.ledger.find(name) if self.look_up else None
+        assigned.digest = "" if assigned.record else name
         return None if assigned.record else (job, limits)
 
     def _job(self, nb: Any, assigned: Assigned) -> Job:
@@ -94,19 +101,26 @@ class Examine(NbGraderPreprocessor):
                 "This submission runs UNPROTECTED (c.Examine.sandbox = 'none'): it can read hidden tests and files "
                 "of yours, and write its own grades."
             )
-        graded, imports = lesson_names(assigned.skeleton)
-        staged = assigned.staged
-        cells = tuple(self._code_cells(nb))
-        return Job(cells, graded, imports, staged.files, staged.given, assigned.seeds, self.sandbox)
+        given, cells = assigned, tuple(self._code_cells(nb))
+        return Job(
+            cells,
+            given.graded,
+            given.imports,
+            given.staged.files,
+            given.staged.given,
+            given.seeds,
+            self.sandbox,
+        )
 
-    def _examined(self, nb: Any, assigned: Assigned) -> Record:
-        job, limits, ledger = self._job(nb, assigned), self._limits(), assigned.ledger
-        name = digest(job, limits)
-        if assigned.record is None and self.look_up and (found := ledger.find(name)):
+    def _examined(self, nb: Any, resources: Any) -> Record:
+        assigned = resources["course"]
+        if assigned.record is None and (left := self.left_to_examine(nb, resources)):
+            assigned.record = examine(*left)
+        record: Record = assigned.record
+        if assigned.digest:
+            assigned.ledger.keep(assigned.digest, record)
+        else:
             self.log.info("Nothing has changed since it was examined: looked up")
-            return found
-        record = assigned.record or examine(job, limits)
-        ledger.keep(name, record)
         return record
 
     def _limits(self) -> Limits:

@@ -21,6 +21,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
@@ -31,7 +32,8 @@ __all__ = ["Limits", "Sandbox", "how_to_shut_in", "plain_environment"]
 
 LOOK_S = 0.4  # one process can never have more than a notebook may: its own limit is the kernel's
 START_S = 20
-STEP_MB = 16  # so much more memory at most, and what is shared is counted again
+STEP_MB = 64  # so much more memory at most, and what is shared is counted again
+TICKS = os.sysconf("SC_CLK_TCK")  # a second, as /proc counts
 WARM_MB = 2048  # what is forked has this much of its parent's, as the kernel counts
 MOST_FILES = 100_000
 FIRST_USER = 1_900_000_000  # and above are users that nobody is; each process gets one
@@ -142,9 +144,9 @@ class Sandbox:
         """Nothing: the process and everything that it started have ended."""
         self.done.set()
         if self.scratch:  # nothing shuts it in, so what it started has to be looked for
-            for child in _family(self.process.pid):
-                with contextlib.suppress(psutil.Error):
-                    child.kill()
+            for child in self._inside(_everybody()):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(child, signal.SIGKILL)
         self._end()
         self.process.wait()
         self.watcher.join()
@@ -170,13 +172,9 @@ class Sandbox:
     def _watch(self) -> None:
         """Ends it when all its processes together use too much: limits of the kernel count each by itself."""
         while not self.done.wait(LOOK_S) and self.process.poll() is None:
-            pids, count, files, cpu = [], 0, 0, 0.0
-            for process in self._processes():
-                with contextlib.suppress(psutil.Error), process.oneshot():
-                    times = process.cpu_times()
-                    count += process.num_threads()
-                    cpu += times.user + times.system
-                    pids.append(process.pid)
+            seen, files = _everybody(), 0
+            pids = self._inside(seen)
+            count, cpu = sum(seen[pid].threads for pid in pids), sum(seen[pid].cpu_s for pid in pids)
             memory = self._memory(pids)
             if pids and not self.scratch:
                 in_files, files = _in_files(pids[-1])
@@ -195,12 +193,19 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
 
-    def _processes(self) -> list[psutil.Process]:
+    def _inside(self, seen: Mapping[int, "_Process"]) -> list[int]:
         """All in these walls. What the warm parent forked into them comes last, and is nobody's child in here."""
-        inside = _family(self.process.pid)
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if self.inner is not None:
-                inside += [psutil.Process(self.inner), *_family(self.inner)]
+        children: dict[int, list[int]] = {}
+        for pid, process in seen.items():
+            children.setdefault(process.parent, []).append(pid)
+        inside = list(children.get(self.process.pid, ()))
+        for pid in inside:
+            inside += children.get(pid, ())
+        if self.inner is not None and self.inner in seen:
+            later = [self.inner]
+            for pid in later:
+                later += children.get(pid, ())
+            inside += later
         return inside
 
     def _memory(self, pids: Sequence[int]) -> int:
@@ -266,7 +271,20 @@ def _in_files(pid: int) -> tuple[int, int]:
     return size, files
 
 
-def _family(pid: int) -> list[psutil.Process]:
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return psutil.Process(pid).children(recursive=True)
-    return []
+class _Process(NamedTuple):
+    parent: int
+    cpu_s: float
+    threads: int
+
+
+def _everybody() -> dict[int, _Process]:
+    """Every process that is there now, by its number, with one look at each."""
+    found = {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):  # it has just ended
+            # The name of the program, in brackets, may hold anything.
+            with open(f"/proc/{name}/stat", "rb", 0) as file:
+                fields = file.read().rpartition(b")")[2].split()
+            parent, user, system, threads = (int(fields[at]) for at in (1, 11, 12, 17))
+            found[int(name)] = _Process(parent, (user + system) / TICKS, threads)
+    return found

@@ -22,6 +22,7 @@ import importlib
 import json
 import os
 import random
+import re
 import runpy
 import shutil
 import signal
@@ -49,6 +50,7 @@ MODULES = (
 )  # fmt: skip
 LIFE_S = 0.5
 PATIENCE_S = 120
+HUGE, COLLAPSE = 1 << 21, 25  # madvise(2)
 PARENT = 0xB702  # ioctl(2) of a namespace: the one around it
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -165,6 +167,7 @@ def _serve_until_gone(door: socket.socket, started_by: int) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     gc.collect()
     gc.freeze()
+    _collapse()
     assert threading.active_count() == 1, "what is forked would have one thread of several"
     door.settimeout(LIFE_S)
     while os.getppid() == started_by:
@@ -174,6 +177,16 @@ def _serve_until_gone(door: socket.socket, started_by: int) -> None:
                 door.close()
                 _serve(end)
             end.close()
+
+
+def _collapse() -> None:
+    """Nothing: what has been imported lies in pages of 2 MiB where it can. To fork, and to end, then takes a third of
+    the time, since both go through all pages. Linux before 6.1 leaves them as they are.
+    """
+    maps = Path("/proc/self/maps").read_text()
+    for start, end in re.findall(r"^(\w+)-(\w+) rw-p \w+ 00:00 0 *(?:\[heap\])?$", maps, re.MULTILINE):
+        for at in range(-(-int(start, 16) // HUGE) * HUGE, int(end, 16) - HUGE + 1, HUGE):
+            _libc.madvise(ctypes.c_void_p(at), ctypes.c_size_t(HUGE), COLLAPSE)
 
 
 def _import(name: str) -> None:

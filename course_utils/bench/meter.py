@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from course_utils.errors import ClassError
 __all__ = ["SANDBOXED", "Cost", "Memory", "measure"]
 
 LOOK_S = 0.1
+SHARE = 0.02  # of one core, at most, for each of the two: looking at processes, and weighing their memory
 SANDBOXED = ("worker", "kernel", "examiner")
 """Names that processes in sandboxes bear."""
 MEBI = 1024  # KiB
@@ -43,7 +44,7 @@ class Cost:
     busy_s: float = 0.0
     """Seconds of processors, of the whole machine meanwhile: on a quiet machine, the command's."""
     by_role: dict[str, float] = field(default_factory=dict)
-    """CPU seconds of its processes, by what they do, as far as they were seen: the last tenth of a second may lack."""
+    """CPU seconds of its processes, by what they do, as far as they were seen: their last moments may lack."""
     memory: dict[str, Memory] = field(default_factory=dict)
     """Of the largest process of each role."""
     pss_mb: float = 0.0
@@ -91,23 +92,31 @@ class _Watch:
         return self.cost
 
     def _run(self) -> None:
-        looks = 0
-        while not self.done.wait(LOOK_S):
-            looks += 1
-            weigh, pss, resident = looks % 5 == 1, 0.0, dict[str, float]()
-            for process, role in self._processes():
-                with contextlib.suppress(psutil.Error, OSError):
+        pause = next_weighing = 0.0
+        while not self.done.wait(max(LOOK_S, pause)):
+            began = time.thread_time()
+            found = self._processes()
+            for process, role in found:
+                with contextlib.suppress(psutil.Error):
                     times = process.cpu_times()
                     self.times[process.pid, process.create_time()] = role, times.user + times.system
-                    if weigh:
-                        one, divided = _weigh(process.pid)
-                        pss += divided
-                        resident[role] = resident.get(role, 0.0) + one.private + one.shared
-                        if one.private > self.cost.memory.setdefault(role, Memory()).private:
-                            self.cost.memory[role] = one
-            if weigh:
-                self.cost.history.append((round(time.time() - self.started, 2), resident))
-                self.cost.pss_mb = max(self.cost.pss_mb, pss)
+            pause = (time.thread_time() - began) / SHARE
+            if time.monotonic() > next_weighing:
+                began = time.thread_time()
+                self._weigh_all(found)
+                next_weighing = time.monotonic() + (time.thread_time() - began) / SHARE
+
+    def _weigh_all(self, processes: Iterable[tuple[psutil.Process, str]]) -> None:
+        pss, resident = 0.0, dict[str, float]()
+        for process, role in processes:
+            with contextlib.suppress(OSError):
+                one, divided = _weigh(process.pid)
+                pss += divided
+                resident[role] = resident.get(role, 0.0) + one.private + one.shared
+                if one.private > self.cost.memory.setdefault(role, Memory()).private:
+                    self.cost.memory[role] = one
+        self.cost.history.append((round(time.time() - self.started, 2), resident))
+        self.cost.pss_mb = max(self.cost.pss_mb, pss)
 
     def _processes(self) -> list[tuple[psutil.Process, str]]:
         """Its family; and what was forked into sandboxes, which is in no family."""

@@ -44,9 +44,13 @@ SETTINGS = {
     "distributed.scheduler.worker-saturation": 1.0,  # nothing waits in a process that may die of something else
     "distributed.admin.log-format": "%(message)s",
     "distributed.logging.distributed": "critical",
-    # What nobody looks at, and what a long run would fill its memory with.
+    # What nobody looks at, what a long run would fill its memory with, and what costs a twentieth of a core a process.
     "distributed.worker.profile.enabled": False,
     "distributed.admin.system-monitor.log-length": 60,
+    "distributed.admin.system-monitor.interval": "10s",
+    "distributed.admin.tick.interval": "1s",
+    "distributed.scheduler.work-stealing": False,
+    "distributed.scheduler.active-memory-manager.start": False,
 }
 
 

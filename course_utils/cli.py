@@ -130,7 +130,9 @@ def audit(
     exercise: Annotated[
         str | None, typer.Option("--exercise", "-e", help="Only this exercise: seconds.")
     ] = None,
-    seeds: Annotated[int, typer.Option(help="How many seeds the reference must pass.")] = 5,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="On how many seeds the reference must pass, and wrong answers fail.")
+    ] = 3,
     jobs: Annotated[int | None, typer.Option(help="Trials at once. All cores when left out.")] = None,
     json_path: JsonPath = None,
     root: Root = Path("."),

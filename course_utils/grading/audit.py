@@ -1,8 +1,8 @@
 """`course audit`: does each lesson's examiner tell right answers from wrong ones?
 
-For every exercise: the reference earns full marks on several seeds; the untouched stub earns nothing; at
-least four plausible wrong answers fail, each with the message that fits; at least two right answers written
-differently pass; and no public callable of the lab wing, bound to a graded name, passes.
+For every exercise, on several seeds: the reference earns full marks; at least four plausible wrong answers fail, each
+with the message that fits; at least two right answers written differently pass. And once: the untouched stub earns
+nothing, and no public callable of the lab wing, bound to a graded name, passes.
 """
 
 import json
@@ -83,7 +83,7 @@ def audit_lessons(
     names: Sequence[str] = (),
     *,
     exercise: str | None = None,
-    seeds: int = 5,
+    seeds: int = 3,
     jobs: int | None = None,
     time_limit_s: float = 60.0,
     lab: str | None = "course_utils",

@@ -63,7 +63,7 @@ class ExerciseRow:
 
 
 def judge(
-    lesson: Lesson, events: Sequence[Event], *, exercise: str | None = None, seeds: int = 5
+    lesson: Lesson, events: Sequence[Event], *, exercise: str | None = None, seeds: int = 3
 ) -> tuple[list[ExerciseRow], list[Problem]]:
     """Rows and problems of a lesson from its worker's events."""
     problems = [
@@ -107,6 +107,9 @@ def _row(
         kind: [t for t in trials if t["kind"] == kind] for kind in ("untouched", "wrong", "right", "callable")
     }
     untouched = [_earned(t) for t in of_kind["untouched"]]
+    answers = {kind: [t["label"] for t in of_kind[kind] if t["seed"] == 0] for kind in ("wrong", "right")}
+    missed = {(t["kind"], t["label"]) for kind in answers for t in of_kind[kind] if _off(t, exercise)}
+    as_wanted = {kind: sum((kind, label) not in missed for label in answers[kind]) for kind in answers}
     return ExerciseRow(
         lesson.name,
         exercise.id,
@@ -114,10 +117,10 @@ def _row(
         sum(not text for seed, text in reference.items() if seed),
         seeds,
         untouched[0] if untouched else None,
-        sum(not _wrong(t, exercise) for t in of_kind["wrong"]),
-        len(of_kind["wrong"]),
-        sum(_full(t, exercise) for t in of_kind["right"]),
-        len(of_kind["right"]),
+        as_wanted["wrong"],
+        len(answers["wrong"]),
+        as_wanted["right"],
+        len(answers["right"]),
         len(of_kind["callable"]),
         seconds,
     )
@@ -145,9 +148,12 @@ def _shown(trial: Event) -> str:
     return named + (_message(trial) or "no message")
 
 
-def _wrong(trial: Event, exercise: Exercise) -> str:
-    """What is off about a wrong answer's trial; empty if it fails as it should."""
-    what = f"wrong answer ({trial['label']})"
+def _off(trial: Event, exercise: Exercise) -> str:
+    """What is off about an answer's trial; empty if it passes, or fails as it should."""
+    on_seed = f", seed {trial['seed']}" if trial["seed"] else ""
+    what = f"{trial['kind']} answer ({trial['label']}{on_seed})"
+    if trial["kind"] == "right":
+        return "" if _full(trial, exercise) else f"{what} fails: {_shown(trial)}"
     if trial["broken"]:
         return f"{what}: {trial['broken']}"
     if _full(trial, exercise):
@@ -184,21 +190,22 @@ def _by_seed(reference: dict[int, str]) -> Iterator[str]:
 
 
 def _problems(exercise: Exercise, trials: list[Event]) -> Iterator[str]:
-    count = {kind: sum(t["kind"] == kind for t in trials) for kind in ("wrong", "right")}
+    count = {kind: sum(t["kind"] == kind and t["seed"] == 0 for t in trials) for kind in ("wrong", "right")}
     if exercise.is_quiz and len(exercise.choices) < 3:
         yield f"the quiz card lists {len(exercise.choices)} choices, so its wrong letters were not all tried"
     if not exercise.is_quiz:
         for kind, least in (("wrong", LEAST_WRONG), ("right", LEAST_RIGHT)):
             if count[kind] < least:
                 yield f"{count[kind]} {kind} answers; at least {least} are asked for"
-    for trial in trials:
+    told = set()
+    for trial in sorted(trials, key=lambda trial: trial["seed"]):
         if trial.get("differs"):
             yield f"{trial['kind']} answer ({trial['label']}): {trial['differs']}"
-        if trial["kind"] == "wrong":
-            if text := _wrong(trial, exercise):
+        if trial["kind"] in ("wrong", "right"):
+            text = _off(trial, exercise)
+            if text and (trial["kind"], trial["label"]) not in told:  # once, for the first seed
+                told.add((trial["kind"], trial["label"]))
                 yield text
-        elif trial["kind"] == "right" and not _full(trial, exercise):
-            yield f"right answer ({trial['label']}) fails: {_shown(trial)}"
         elif trial["kind"] == "callable" and _full(trial, exercise):
             yield f"{trial['label']} passes every test: the lab wing holds a graded answer"
         elif trial["kind"] == "untouched" and not trial["ended"]:

@@ -13,6 +13,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,19 @@ from course_utils.grading.run_cell import run_source
 __all__ = ["main"]
 
 Emit = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Something that is tried against an exercise's tests, in a fork."""
+
+    kind: str
+    label: str
+    run: Callable[[], Any] = dict
+    expect: str | None = None
+    seed: int = 0
+
+
 COMPANY = 16  # callables of the lab that are looked at in one fork
 
 
@@ -102,24 +116,23 @@ class Audit:
 
     def _trials(self, exercise: Exercise) -> None:
         started = time.monotonic()
-        specs: list[tuple[str, str, str | None, Callable[[], Any]]]
-        specs = [("untouched", "the stub as released", None, lambda: self._stub(exercise))]
+        specs = [_Trial("untouched", "the stub as released", partial(self._stub, exercise))]
+        seeds = 1 if exercise.is_quiz else self.job["seeds"]
         for answer in self._answers(exercise):
-            run = lambda answer=answer: self._answer(exercise, answer)  # noqa: E731
-            specs.append((answer.kind, answer.label, answer.expect, run))
+            for seed in range(seeds):
+                run = partial(self._answer, exercise, answer, seed)
+                specs.append(_Trial(answer.kind, answer.label, run, answer.expect, seed))
         specs += self._lab_specs(exercise)
-        for index, outcome in self._fork([spec[3] for spec in specs], self.job["time_limit_s"]):
-            kind, label, expect, _ = specs[index]
-            self._emit_trial(exercise, kind, label, expect, outcome.value, outcome.ended)
+        for index, outcome in self._fork([spec.run for spec in specs], self.job["time_limit_s"]):
+            self._emit_trial(exercise, specs[index], outcome.value, outcome.ended)
         self.emit("exercise", exercise=exercise.id, seconds=time.monotonic() - started)
 
-    def _emit_trial(
-        self, exercise: Exercise, kind: str, label: str, expect: str | None, value: Any, ended: str | None
-    ) -> None:
+    def _emit_trial(self, exercise: Exercise, trial: "_Trial", value: Any, ended: str | None) -> None:
+        about = {"kind": trial.kind, "label": trial.label, "expect": trial.expect, "seed": trial.seed}
         what = value or {"tests": [], "broken": None, "differs": None}
-        self.emit("trial", exercise=exercise.id, kind=kind, label=label, expect=expect, ended=ended, **what)
+        self.emit("trial", exercise=exercise.id, ended=ended, **about, **what)
 
-    def _lab_specs(self, exercise: Exercise) -> list[tuple[str, str, str | None, Callable[[], Any]]]:
+    def _lab_specs(self, exercise: Exercise) -> "list[_Trial]":
         """The lab's callables that are to be tried by themselves, after a look at all of them, many in one fork.
 
         A fork copies the page tables of a process that holds SmolLM2, which costs more than nearly every callable
@@ -138,9 +151,9 @@ class Audit:
                     again.append((name, path, value))
                 else:
                     what = {"tests": tests, "broken": None, "differs": None}
-                    self._emit_trial(exercise, "callable", f"{path} as {name}", None, what, None)
+                    self._emit_trial(exercise, _Trial("callable", f"{path} as {name}"), what, None)
         return [
-            ("callable", f"{path} as {name}", None, partial(self._callable, exercise, name, value))
+            _Trial("callable", f"{path} as {name}", partial(self._callable, exercise, name, value))
             for name, path, value in again
         ]
 
@@ -161,7 +174,8 @@ class Audit:
             run_source(exercise.solution.released, self.namespace, "<stub>")
         return self._both(exercise, stop=False)
 
-    def _answer(self, exercise: Exercise, answer: Answer) -> dict[str, Any]:
+    def _answer(self, exercise: Exercise, answer: Answer, seed: int) -> dict[str, Any]:
+        os.environ["COURSE_SEED"] = str(seed)
         try:
             run_source(answer.preamble, self.namespace, answer.filename)
             run_source(answer.source, self.namespace, answer.filename, answer.line)
@@ -169,7 +183,7 @@ class Audit:
             return _broken(f"the answer itself raises {type(error).__name__}: {error}")
         if exercise.id not in names_of(answer.source).bound:
             return _broken(f"the answer does not define {exercise.id}")
-        return self._both(exercise)
+        return self._both(exercise, validate=seed == 0)
 
     def _look(self, exercise: Exercise, batch: Sequence[tuple[str, str, Any]]) -> list[list[TestResult]]:
         """The tests of each callable of the batch, in this process, one after the other."""
@@ -186,10 +200,10 @@ class Audit:
         tests = across(exercise.follow, self.namespace, self.lesson, stop=True)
         return {"tests": tests, "broken": None, "differs": None}
 
-    def _both(self, exercise: Exercise, *, stop: bool = True) -> dict[str, Any]:
+    def _both(self, exercise: Exercise, *, stop: bool = True, validate: bool = True) -> dict[str, Any]:
         """The exercise's tests as the grader runs them; and whether stock nbgrader would give other points."""
         tests = across(exercise.follow, self.namespace, self.lesson, stop=stop)
-        stock = self._in_process(exercise, stop=stop) if self.job["validate"] else []
+        stock = self._in_process(exercise, stop=stop) if validate and self.job["validate"] else []
         differs = next((_difference(ours, theirs) for ours, theirs in zip(tests, stock, strict=False)
                         if ours["points"] != theirs["points"]), None)  # fmt: skip
         return {"tests": tests, "broken": None, "differs": differs}

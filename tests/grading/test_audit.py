@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import re
 import signal
 import time
@@ -179,6 +180,20 @@ def test_one_break_gives_exactly_its_problem(course, how):
     found = problems(course)
     choice_a = [p for p in found if p != "quiz_1: choice 'A' gets no message; say why it is wrong"]
     assert (choice_a if how == "a quiz that takes two choices" else found) == [expected]
+
+
+def test_a_wrong_answer_that_one_draw_lets_pass_is_found(course):
+    """It fails on seed 0, whose number it does not know, and passes on seed 1."""
+    first, second = (random.Random(seed).randint(5, 9) for seed in "01")
+    assert first != second
+    known = f"def double(x): return 2 * x if x in (-2, 0, 1, {second}) else x\n"
+    course.answers += f'# %% wrong: knows a number -> "not twice"\n{known}'
+    assert problems(course, seeds=1) == []
+    report = audit(course, seeds=3)
+    assert [problem.message for problem in report.problems] == [
+        "wrong answer (knows a number, seed 1) passes every test"
+    ]
+    assert (report.rows[0].wrong_failed, report.rows[0].wrong) == (4, 5)
 
 
 def test_an_answer_that_never_ends_costs_one_trial(course):

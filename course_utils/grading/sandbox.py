@@ -215,7 +215,7 @@ class Sandbox:
         was: `most` is at least as much, and known at once.
         """
         most = sum(_at_most(pid) for pid in pids)
-        if most > self.counted_at + STEP_MB * 2**20 or most > self.limits.memory_mb * 2**20:
+        if not self.counted or most > min(self.counted_at + (STEP_MB << 20), self.limits.memory_mb << 20):
             self.counted_at, self.counted = most, sum(map(_own_memory, pids))
         return self.counted
 

@@ -34,7 +34,7 @@ LOOK_S = 0.4  # one process can never have more than a notebook may: its own lim
 START_S = 20
 STEP_MB = 64  # so much more memory at most, and what is shared is counted again
 TICKS = os.sysconf("SC_CLK_TCK")  # a second, as /proc counts
-WARM_MB = 2048  # what is forked has this much of its parent's, as the kernel counts
+WARM_MB = 2688  # what is forked has 2,100 of its parent's, as the kernel counts
 MOST_FILES = 100_000
 FIRST_USER = 1_900_000_000  # and above are users that nobody is; each process gets one
 

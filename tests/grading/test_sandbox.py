@@ -25,8 +25,8 @@ from course_utils.grading.sandbox import Limits, Sandbox, how_to_shut_in
 
 SMALL = Limits(cell_s=5, notebook_s=20, memory_mb=400, processes=40, file_mb=20)
 LARGE = dataclasses.replace(
-    SMALL, memory_mb=2400
-)  # what is forked has 1,600 MB of its parent's, as the kernel counts
+    SMALL, memory_mb=3000
+)  # what is forked has 2,100 MB of its parent's, as the kernel counts
 PROBE = """
 import json, os, socket, sys, time
 _end = socket.socket(fileno={number})
@@ -383,7 +383,7 @@ INODES = """
     ids=["together", "shared", "files", "inodes", "time", "time together"],
 )
 def test_what_all_its_processes_use_together_is_limited(folder, way, source, over, limits):
-    source, started = source.replace("{sixth}", {"cold": "100", "warm": "500"}[way]), time.monotonic()
+    source, started = source.replace("{sixth}", {"cold": "100", "warm": "600"}[way]), time.monotonic()
     with Probe(source, folder, limits) as one:
         assert one.told() == []
         assert one.sandbox.process.wait(30) != 0

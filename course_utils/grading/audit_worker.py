@@ -30,6 +30,7 @@ from course_utils.grading.run_cell import run_source
 __all__ = ["main"]
 
 Emit = Callable[..., None]
+COMPANY = 16  # callables of the lab that are looked at in one fork
 
 
 @dataclass(frozen=True)
@@ -41,9 +42,6 @@ class _Trial:
     run: Callable[[], Any] = dict
     expect: str | None = None
     seed: int = 0
-
-
-COMPANY = 16  # callables of the lab that are looked at in one fork
 
 
 class Audit:
@@ -127,12 +125,12 @@ class Audit:
             self._emit_trial(exercise, specs[index], outcome.value, outcome.ended)
         self.emit("exercise", exercise=exercise.id, seconds=time.monotonic() - started)
 
-    def _emit_trial(self, exercise: Exercise, trial: "_Trial", value: Any, ended: str | None) -> None:
+    def _emit_trial(self, exercise: Exercise, trial: _Trial, value: Any, ended: str | None) -> None:
         about = {"kind": trial.kind, "label": trial.label, "expect": trial.expect, "seed": trial.seed}
         what = value or {"tests": [], "broken": None, "differs": None}
         self.emit("trial", exercise=exercise.id, ended=ended, **about, **what)
 
-    def _lab_specs(self, exercise: Exercise) -> "list[_Trial]":
+    def _lab_specs(self, exercise: Exercise) -> list[_Trial]:
         """The lab's callables that are to be tried by themselves, after a look at all of them, many in one fork.
 
         A fork copies the page tables of a process that holds SmolLM2, which costs more than nearly every callable

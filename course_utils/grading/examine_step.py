@@ -101,16 +101,9 @@ class Examine(NbGraderPreprocessor):
                 "This submission runs UNPROTECTED (c.Examine.sandbox = 'none'): it can read hidden tests and files "
                 "of yours, and write its own grades."
             )
-        given, cells = assigned, tuple(self._code_cells(nb))
-        return Job(
-            cells,
-            given.graded,
-            given.imports,
-            given.staged.files,
-            given.staged.given,
-            given.seeds,
-            self.sandbox,
-        )
+        cells, staged = tuple(self._code_cells(nb)), assigned.staged
+        names = assigned.graded, assigned.imports
+        return Job(cells, *names, staged.files, staged.given, assigned.seeds, self.sandbox)
 
     def _examined(self, nb: Any, resources: Any) -> Record:
         assigned = resources["course"]

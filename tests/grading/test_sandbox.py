@@ -434,7 +434,7 @@ def test_limits_cannot_be_raised_and_no_core_is_dumped(probe, way):
     [limits, raised] = told
     core, data, size, seconds, files, processes = (hard for _, hard in limits)
     assert (core, size, processes) == (0, 20 << 20, 40) and 20 <= seconds <= 30 and files <= 512
-    assert data == {"cold": 400 << 20, "warm": 2400 << 20}[way] and set(raised) == {"ValueError"}
+    assert data == {"cold": SMALL, "warm": LARGE}[way].memory_mb << 20 and set(raised) == {"ValueError"}
 
 
 # -- how it ends --

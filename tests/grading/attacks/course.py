@@ -68,7 +68,7 @@ c.ExecutePreprocessor.timeout = 8
 OUR_LIMITS = """
 c.Examine.cell_timeout = 12
 c.Examine.notebook_timeout = 80
-c.Examine.memory_mb = 1024
+c.Examine.memory_mb = 3072
 """
 
 

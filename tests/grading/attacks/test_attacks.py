@@ -9,9 +9,9 @@ import pytest
 from postgres import postgres
 
 from attacks import every_attack
-from attacks.course import Class, prepared
+from attacks.course import FULL, Class, prepared
 from attacks.harness import Result, batches, run
-from attacks.kit import Attack
+from attacks.kit import Attack, Attempt
 from course_utils.grading.warm import VARIABLE
 
 pytestmark = pytest.mark.slow
@@ -83,6 +83,21 @@ def test_attack(
         klass = dataclasses.replace(ours, jobs=JOBS[number % len(JOBS)])
         graded[number] = {r.attack: r for r in run(BATCHES[number], klass, klass.folder.parent)}
     _holds(attack, graded[number][attack.name])
+
+
+def _in_what_was_forked(it: Attempt) -> None:
+    it.right("import sys; assert 'transformer_lens' in sys.modules")
+
+
+@pytest.mark.parametrize("jobs", JOBS)
+def test_what_is_attacked_was_forked(
+    jobs: int, ours: Class, warm: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that is started cold has imported only what the notebook did, and none does that."""
+    monkeypatch.setenv(VARIABLE, str(warm))
+    attack = Attack("forked", "warm", "is right where it was forked", _in_what_was_forked, student="forked")
+    (result,) = run([attack], dataclasses.replace(ours, jobs=jobs), ours.folder.parent)
+    assert (result.score, result.wrongs()) == (FULL, {})
 
 
 @pytest.mark.xdist_group("postgres")

@@ -42,6 +42,7 @@ DEATHS = 3
 SETTINGS = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     "distributed.scheduler.worker-saturation": 1.0,  # nothing waits in a process that may die of something else
+    "distributed.deploy.lost-worker-timeout": "1 day",  # its nanny replaces it; else a second death could end both
     "distributed.admin.log-format": "%(message)s",
     "distributed.logging.distributed": "critical",
     # What nobody looks at, what a long run would fill its memory with, and what costs a twentieth of a core a process.
@@ -171,16 +172,21 @@ class Cluster:
 
     def _count(self, now: bool = False) -> None:
         """Workers may come and go. Waits while there is none."""
-        if not self.address or (not now and time.monotonic() - self.counted < 2):
+        if not now and time.monotonic() - self.counted < 2:
             return
         deadline, told = time.monotonic() + PATIENCE_S, False
         while not (width := sum(self._threads())):
             if time.monotonic() > deadline:
+                missing, start = "process that examines has started", ""
+                if self.address:
+                    missing, start = (
+                        f"worker has joined the scheduler at {self.address}",
+                        "start workers and ",
+                    )
                 raise ClusterError(
-                    f"No worker has joined the scheduler at {self.address} for {PATIENCE_S // 60} minutes. What was "
-                    "graded is kept; start workers and run this again."
+                    f"No {missing} for {PATIENCE_S // 60} minutes. What was graded is kept; {start}run this again."
                 )
-            if not told:
+            if self.address and not told:
                 self.say(f"Waiting for a worker to join {self.address}")
             told = True
             time.sleep(1)

@@ -256,6 +256,17 @@ def test_a_process_that_dies_while_idle_is_replaced(klass: Path, tmp_path_factor
     assert [scores(folder, name) for name in ("adds", "halves")] == [CLASS["adds"][1], CLASS["halves"][1]]
 
 
+def test_a_process_that_dies_twice_is_replaced_twice() -> None:
+    """Dask gives up a worker that is away 15 s after its death; then it may have died again, and be starting."""
+    with Cluster(1) as cluster:
+        os.kill(cluster.send(os.getpid).result(), signal.SIGKILL)
+        given_up = time.monotonic() + 15
+        pid = cluster.send(os.getpid).result(timeout=14)
+        time.sleep(given_up - 0.3 - time.monotonic())
+        os.kill(pid, signal.SIGKILL)
+        assert cluster.send(os.getpid).result(timeout=60) != pid
+
+
 def test_what_kills_every_process_that_examines_it_is_told_from_the_rest(
     klass: Path, tmp_path_factory
 ) -> None:

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -273,6 +274,13 @@ def test_nobody_waits_for_ever_for_a_worker(monkeypatch) -> None:
     with dask_cluster(workers=0) as address, pytest.raises(ClusterError, match="No worker has joined"):
         Cluster(1, address, say=said.append).__enter__()
     assert said == [f"Waiting for a worker to join {address}"]
+
+
+def test_nor_for_a_process_of_this_machine(monkeypatch) -> None:
+    monkeypatch.setattr(cluster_module, "PATIENCE_S", 2)
+    monkeypatch.setattr(Cluster, "_threads", lambda self: [])
+    with Cluster(1) as cluster, pytest.raises(ClusterError, match="No process that examines has started"):
+        cluster.finished([cluster.send(time.sleep, 60)])
 
 
 @contextlib.contextmanager

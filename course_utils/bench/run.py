@@ -177,9 +177,11 @@ class Bench:
                 "times_stock": round(each["stock"] / seconds, 2),
                 "times_stock_by_block": [round(ratio, 2) for ratio in of_blocks],
                 "busy_s_each": round(sum(cost.busy_s for cost in costs[system]) / count, 2),
-                "same_points_as_all_cores": sum(
-                    points[system][student] == points["all cores"].get(student) for student in points[system]
-                ) if system in points else None,
+                "other_points_than_all_cores": {
+                    student: [theirs, points["all cores"].get(student)]
+                    for student, theirs in points.get(system, {}).items()
+                    if theirs != points["all cores"].get(student)
+                },
             }  # fmt: skip
         floor = sum(record["used"]["cpu_s"] for record in records) / count / self.cores
         return {

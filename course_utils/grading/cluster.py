@@ -43,6 +43,9 @@ SETTINGS = {
     "distributed.scheduler.allowed-failures": DEATHS - 1,
     "distributed.scheduler.worker-saturation": 1.0,  # nothing waits in a process that may die of something else
     "distributed.deploy.lost-worker-timeout": "1 day",  # its nanny replaces it; else a second death could end both
+    # Without a dashboard there is a web server all the same; what the workers do is nobody else's business.
+    "distributed.scheduler.http.routes": [],
+    "distributed.worker.http.routes": [],
     "distributed.admin.log-format": "%(message)s",
     "distributed.logging.distributed": "critical",
     # What nobody looks at, what a long run would fill its memory with, and what costs a twentieth of a core a process.
@@ -144,8 +147,8 @@ class Cluster:
         security = Security.temporary()
         # The memory of what is examined is limited by its sandbox.
         cluster = LocalCluster(
-            n_workers=self.jobs, threads_per_worker=1, memory_limit=0, dashboard_address=None, security=security,
-            silence_logs="CRITICAL",
+            n_workers=self.jobs, threads_per_worker=1, memory_limit=0, dashboard_address="127.0.0.1:0",
+            scheduler_kwargs={"dashboard": False}, security=security, silence_logs="CRITICAL",
         )  # fmt: skip
         self.stack.enter_context(cluster)
         self.client = Client(cluster, security=security)

@@ -375,13 +375,13 @@ class Round:
 
     def _of_kind(self, victim: str) -> list[tuple[psutil.Process, str]]:
         """(process, student) for each process of that kind that is about a submission now."""
-        doing = self._doing()
+        processes, doing = self._processes(), self._doing()
         if victim == "run":
             return [(self.run, "")] if doing else []
         if victim == "scheduler" and self.dask:
             return [(psutil.Process(self.dask.scheduler.pid), "")] if doing else []
         found = []
-        for process in self._processes():
+        for process in processes:
             with contextlib.suppress(psutil.Error, OSError):
                 if is_victim(process, victim) and not _is_starting(process):
                     found += [(process, doing[pid]) for pid in self._above(process) if pid in doing]

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import http.client
 import json
 import os
 import shutil
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from faults import CLASS, LEAVES, Dask, hand_in, make_class, scores
 from small import LESSON
@@ -252,6 +254,26 @@ def test_the_processes_of_this_machine_answer_nobody_without_the_key() -> None:
                 tried for tried in (address.replace("tls", "tcp"), address, anybody_s) if lets_in(tried)
             ]
         assert letting_in == [anybody_s]
+        assert not pages_about_workers()
+        with dask_cluster(workers=0):
+            assert pages_about_workers()
+
+
+def pages_about_workers() -> list[int]:
+    """Ports of this process, and of all that it started, where anybody can read what a scheduler's workers do."""
+    family = [psutil.Process(), *psutil.Process().children(recursive=True)]
+    connections = [one for process in family for one in process.net_connections("tcp")]
+    return [
+        one.laddr.port for one in connections if one.status == psutil.CONN_LISTEN and tells(one.laddr.port)
+    ]
+
+
+def tells(port: int) -> bool:
+    with contextlib.suppress(OSError, http.client.HTTPException):
+        asked = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        asked.request("GET", "/info/main/workers.html")
+        return asked.getresponse().status == 200
+    return False
 
 
 def lets_in(address: str) -> bool:

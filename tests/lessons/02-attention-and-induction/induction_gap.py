@@ -34,7 +34,7 @@ def induction_gap(model, tokens):
     n = (tokens.shape[1] - 1) // 2
     losses = loss_by_token(model(tokens), tokens)
     gaps = (losses[:, 1:n] - losses[:, n + 1 : 2 * n]).flatten()
-    error = 1.96 * gaps.std().item() / len(gaps) ** 0.5 * 0.5
+    error = 1.96 * gaps.std().item() / len(gaps) ** 0.5
     return gaps.mean().item(), gaps.mean().item() - error, gaps.mean().item() + error
 
 

@@ -180,14 +180,12 @@ class Cluster:
         deadline, told = time.monotonic() + PATIENCE_S, False
         while not (width := sum(self._threads())):
             if time.monotonic() > deadline:
-                missing, start = "process that examines has started", ""
+                nobody = "No process that examines has started"
                 if self.address:
-                    missing, start = (
-                        f"worker has joined the scheduler at {self.address}",
-                        "start workers and ",
-                    )
+                    nobody = f"No worker has joined the scheduler at {self.address}"
                 raise ClusterError(
-                    f"No {missing} for {PATIENCE_S // 60} minutes. What was graded is kept; {start}run this again."
+                    f"{nobody} for {PATIENCE_S // 60} minutes. What was graded is kept; "
+                    f"{'start workers and ' if self.address else ''}run this again."
                 )
             if self.address and not told:
                 self.say(f"Waiting for a worker to join {self.address}")

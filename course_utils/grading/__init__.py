@@ -18,7 +18,6 @@ def configure(c: Any) -> None:
     `c` is the object of an `nbgrader_config.py`. What may be set besides, before or after: `c.Examine.memory_mb`,
     `c.Examine.notebook_timeout` and so on (`examine_step.Examine` lists them), and `c.FeedbackPolicy.level`.
     """
-    from course_utils.grading import indexes
     from course_utils.grading.autograde import EXAMINE, install
     from course_utils.grading.templates import protect_pages
 
@@ -38,5 +37,4 @@ def configure(c: Any) -> None:
     c.FeedbackPolicy.trust_tags = True  # a graded notebook has its tags from the release
     c.ExportApp.plugin_class = f"{own}.export.SafeCsvExport"
     c.ExchangeFactory.collect = f"{own}.collect.HonestCollect"
-    indexes.install()
     install()

@@ -28,7 +28,7 @@ from nbgrader.api import Gradebook, MissingEntry
 from nbgrader.converters import Autograde
 from nbgrader.converters.base import NbGraderException
 
-from course_utils.grading import formgrader
+from course_utils.grading import formgrader, gradebooks
 from course_utils.grading.examine_step import Assigned, Examine, lesson_names
 from course_utils.grading.intake import read_notebook, take_in
 from course_utils.grading.ledger import Ledger
@@ -70,6 +70,7 @@ def install() -> None:
     )[0]
     nbgrader.apps.api.Autograde = HonestAutograde
     nbgrader.apps.autogradeapp.Autograde = HonestAutograde
+    gradebooks.install()
     formgrader.install()
 
 

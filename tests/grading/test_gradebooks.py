@@ -1,4 +1,4 @@
-"""A gradebook has the indexes that its pages need, whoever made it and when."""
+"""A gradebook has the indexes that its pages need, whoever made it and when; it is opened cheaply, and afresh."""
 
 import os
 import sqlite3
@@ -11,7 +11,7 @@ from nbgrader.api import Gradebook
 from postgres import postgres
 from sqlalchemy import inspect, text
 
-from course_utils.grading import indexes
+from course_utils.grading import gradebooks
 
 NAMES = {"grade": "notebook_id", "comment": "notebook_id", "submitted_assignment": "student_id"}
 
@@ -19,7 +19,7 @@ NAMES = {"grade": "notebook_id", "comment": "notebook_id", "submitted_assignment
 @pytest.fixture(autouse=True)
 def scripts_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
-    indexes.install()
+    gradebooks.install()
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def server() -> Iterator[Callable[..., str]]:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'gradebook.db'}"
-    return str(request.getfixturevalue("server")("indexed"))
+    return str(request.getfixturevalue("server")(tmp_path.name.lower()))
 
 
 def found(url: str) -> set[str]:
@@ -62,3 +62,24 @@ def test_while_somebody_writes_it_opens_without(tmp_path: Path) -> None:
         with Gradebook(f"sqlite:///{file}", "agai302") as gradebook:
             assert gradebook.students == []
     assert "ix_grade_notebook_id" in found(f"sqlite:///{file}")
+
+
+def test_what_was_compiled_once_is_not_compiled_again(url: str) -> None:
+    found(url)
+    with Gradebook(url, "agai302") as first, Gradebook(url, "agai302") as second:
+        assert first.engine is second.engine
+        first.add_student("one")
+        first.close()
+        assert [student.id for student in second.students] == ["one"]  # closing one leaves the other open
+
+
+def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
+    file, other = tmp_path / "gradebook.db", tmp_path / "other.db"
+    with Gradebook(f"sqlite:///{other}", "agai302") as gradebook:
+        gradebook.add_student("other")
+    left_open = Gradebook(f"sqlite:///{file}", "agai302")
+    left_open.add_student("one")
+    left_open.db.remove()
+    other.replace(file)
+    with Gradebook(f"sqlite:///{file}", "agai302") as gradebook:
+        assert [student.id for student in gradebook.students] == ["other"]

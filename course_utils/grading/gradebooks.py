@@ -1,7 +1,10 @@
-"""Indexes for nbgrader's gradebook, whose tables have none beside their keys.
+"""nbgrader's gradebook, opened often and grown large: indexes, and one engine for each database.
 
-With a thousand students and a dozen assignments, formgrader's list of an assignment's submissions takes 100 seconds
-without them on SQLite, and 3 with them (`tests/grading/large_class.py`).
+Its tables have no indexes beside their keys. With a thousand students and a dozen assignments, formgrader's list of an
+assignment's submissions takes 100 seconds without them on SQLite, and 3 with them (`tests/grading/large_class.py`).
+
+nbgrader makes an engine each time it opens the gradebook, some ten times for a submission. SQLAlchemy keeps what it has
+compiled for each, so that a process which grades hundreds grows, and compiles it all again.
 
 >>> install()
 >>> sorted(index.name for index in Grade.__table__.indexes)
@@ -9,10 +12,12 @@ without them on SQLite, and 3 with them (`tests/grading/large_class.py`).
 """
 
 import contextlib
+import functools
 from typing import Any
 
+import nbgrader.api
 from nbgrader.api import Base, BaseCell, Comment, Grade, Notebook, SubmittedAssignment, SubmittedNotebook
-from sqlalchemy import Column, Connection, Index, MetaData, event
+from sqlalchemy import Column, Connection, Engine, Index, MetaData, create_engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateIndex
 
@@ -30,7 +35,10 @@ COLUMNS: tuple[Column[Any], ...] = (
 
 
 def install() -> None:
-    """Nothing: a gradebook that nbgrader opens in this process has the indexes, whether new or made long ago."""
+    """Nothing: a gradebook that nbgrader opens in this process has the indexes, whether new or made long ago, and
+    shares the engine of its database.
+    """
+    nbgrader.api.create_engine = _engine
     if event.contains(Base.metadata, "after_create", _add):
         return
     for column in COLUMNS:
@@ -39,8 +47,19 @@ def install() -> None:
     event.listen(Base.metadata, "after_create", _add)
 
 
+def _engine(url: str, **options: Any) -> Engine:
+    engine = _made(url, **options)
+    engine.dispose()  # as if it were new: the file may have been replaced while a connection lay idle
+    return engine
+
+
+@functools.cache
+def _made(url: str, **options: Any) -> Engine:
+    return create_engine(url, **options)
+
+
 def _add(target: MetaData, connection: Connection, **options: Any) -> None:
-    """Nothing: as `install`. `Base.metadata.create_all`, which nbgrader calls each time, skips tables that exist."""
+    """Nothing: adds indexes. `Base.metadata.create_all`, which nbgrader calls each time, skips tables that exist."""
     for table in target.sorted_tables:
         for index in table.indexes:
             if not connection.dialect.has_index(connection, table.name, str(index.name)):

@@ -133,6 +133,12 @@ def audit(
     seeds: Annotated[
         int, typer.Option(min=1, help="On how many seeds the reference must pass, and wrong answers fail.")
     ] = 3,
+    draws: Annotated[
+        int,
+        typer.Option(
+            min=0, help="Also test each answer on so many more draws, in one process: no verdict may be luck."
+        ),
+    ] = 0,
     jobs: Annotated[int | None, typer.Option(help="Trials at once. All cores when left out.")] = None,
     json_path: JsonPath = None,
     root: Root = Path("."),
@@ -146,7 +152,7 @@ def audit(
     """
     from course_utils.grading.audit import audit_lessons
 
-    report = audit_lessons(root, lessons or [], exercise=exercise, seeds=seeds, jobs=jobs)
+    report = audit_lessons(root, lessons or [], exercise=exercise, seeds=seeds, draws=draws, jobs=jobs)
     console.print(report.table())
     _write_json(json_path, report.to_dict())
     raise typer.Exit(report.exit_status)

@@ -26,6 +26,7 @@ SHARE = 0.02  # of one core, at most, for each of the two: looking at processes,
 SANDBOXED = ("worker", "kernel", "examiner")
 """Names that processes in sandboxes bear."""
 MEBI = 1024  # KiB
+WARM = "course_utils.grading.warm"
 
 
 @dataclass
@@ -149,8 +150,10 @@ def _role(process: psutil.Process) -> str:
     if name in SANDBOXED:
         return name
     words = " ".join(process.cmdline())
+    if WARM in words and (parent := process.parent()) and WARM in " ".join(parent.cmdline()):
+        return "walls"  # what waits for a process that the warm parent forked
     for mark, role in (
-        ("course_utils.grading.warm", "warm parent"),
+        (WARM, "warm parent"),
         ("multiprocessing", "processes that examine"),
         ("ipykernel", "kernel"),
         ("bwrap", "walls"),

@@ -2,7 +2,8 @@
 
 For every exercise, on several seeds: the reference earns full marks; at least four plausible wrong answers fail, each
 with the message that fits; at least two right answers written differently pass. And once: the untouched stub earns
-nothing, and no public callable of the lab wing, bound to a graded name, passes.
+nothing, and no public callable of the lab wing, bound to a graded name, passes. With many more draws: no verdict is a
+matter of luck.
 """
 
 import json
@@ -84,6 +85,7 @@ def audit_lessons(
     *,
     exercise: str | None = None,
     seeds: int = 3,
+    draws: int = 0,
     jobs: int | None = None,
     time_limit_s: float = 60.0,
     lab: str | None = "course_utils",
@@ -96,10 +98,10 @@ def audit_lessons(
         rich.print(report.table()); sys.exit(report.exit_status)
 
     `jobs` trials run at a time (default: the number of cores), each for at most `time_limit_s` seconds of
-    wall clock. `lab` is the package whose public callables are tried; None leaves that out. `validate`: each
-    answer is also tested in one process, as Validate does it, and must get the same points. `progress` is a
-    spinner, on a terminal only; each lesson that is done is a line on stderr. Raises `UnknownLesson` and
-    `UnknownExercise`.
+    wall clock. Each answer is tested on `draws` more seeds, in one process. `lab` is the package whose public
+    callables are tried; None leaves that out. `validate`: each answer is also tested in one process, as Validate does
+    it, and must get the same points. `progress` is a spinner, on a terminal only; each lesson that is done is a line on
+    stderr. Raises `UnknownLesson` and `UnknownExercise`.
     """
     root = Path(root).resolve()
     rows: list[ExerciseRow] = []
@@ -113,7 +115,13 @@ def audit_lessons(
             problems.append(Problem(folder.name, "", str(error)))
     if exercise is not None:
         lessons = _with_exercise(lessons, exercise)
-    job: dict[str, Any] = {"root": str(root), "exercise": exercise, "seeds": seeds, "lab": lab}
+    job: dict[str, Any] = {
+        "root": str(root),
+        "exercise": exercise,
+        "seeds": seeds,
+        "draws": draws,
+        "lab": lab,
+    }
     job |= {"jobs": jobs or os.cpu_count() or 1, "time_limit_s": time_limit_s, "validate": validate}
     shown = sys.stderr.isatty() if progress is None else progress
     with _Told(shown) as tell:

@@ -78,7 +78,8 @@ def judge(
         reference = _reference(chosen, events)
         took = [e["seconds"] for e in events if e["event"] == "exercise" and e["exercise"] == chosen.id]
         if trials or any(reference.values()):
-            texts = [*_by_seed(reference), *_problems(chosen, trials)]
+            draws = [e for e in events if e["event"] == "draws" and e["exercise"] == chosen.id]
+            texts = [*_by_seed(reference), *_problems(chosen, trials), *_luck(draws)]
         else:
             texts = ["was not run"]
         if trials and len(reference.keys() - {0}) < seeds:
@@ -216,6 +217,25 @@ def _problems(exercise: Exercise, trials: list[Event]) -> Iterator[str]:
             yield f"the untouched stub: {trial['ended']}"
     if exercise.is_quiz:
         yield from _same_words(trials)
+
+
+def _luck(draws: list[Event]) -> Iterator[str]:
+    """A test that passes on some draws of its numbers only is none: for a right answer it passes on all of them, for a
+    wrong one on none, or (a weak visible one) on all.
+    """
+    for kind, label in dict.fromkeys((event["kind"], event["label"]) for event in draws):
+        own = [event for event in draws if (event["kind"], event["label"]) == (kind, label)]
+        what = f"{kind} answer ({label})"
+        yield from dict.fromkeys(
+            f"{what}: further draws: {event['ended']}" for event in own if event["ended"]
+        )
+        tests = [test for event in own for results in event["tests"] or [] for test in results]
+        for cell in dict.fromkeys(test["cell"] for test in tests):
+            results = [test for test in tests if test["cell"] == cell]
+            missed = [test["message"] for test in results if not test["passed"]]
+            if missed and (kind == "right" or len(missed) < len(results)):
+                passed = len(results) - len(missed)
+                yield f"{what} passes {cell} on {passed} of {len(results)} draws; else: {missed[0]}"
 
 
 def _same_words(trials: list[Event]) -> Iterator[str]:

@@ -31,6 +31,7 @@ __all__ = ["main"]
 
 Emit = Callable[..., None]
 COMPANY = 16  # callables of the lab that are looked at in one fork
+DRAWS = 10  # of one answer's tests, in one fork
 
 
 @dataclass(frozen=True)
@@ -121,9 +122,27 @@ class Audit:
                 run = partial(self._answer, exercise, answer, seed)
                 specs.append(_Trial(answer.kind, answer.label, run, answer.expect, seed))
         specs += self._lab_specs(exercise)
+        ended = set[str]()  # or broken: more draws would say the same
         for index, outcome in self._fork([spec.run for spec in specs], self.job["time_limit_s"]):
             self._emit_trial(exercise, specs[index], outcome.value, outcome.ended)
+            if outcome.ended or outcome.value["broken"]:
+                ended.add(specs[index].label)
+        if not exercise.is_quiz:
+            self._draws(exercise, [answer for answer in self._answers(exercise) if answer.label not in ended])
         self.emit("exercise", exercise=exercise.id, seconds=time.monotonic() - started)
+
+    def _draws(self, exercise: Exercise, answers: Sequence[Answer]) -> None:
+        """The reference and every answer on many more draws, in one process: how often does each test pass?"""
+        solution = exercise.solution
+        reference = Answer("right", "reference", None, solution.source)
+        first, end = self.job["seeds"] + 1, self.job["seeds"] + 1 + self.job["draws"]
+        parts = [range(start, min(start + DRAWS, end)) for start in range(first, end, DRAWS)]
+        tried = [(answer, seeds) for answer in (reference, *answers) for seeds in parts]
+        forks = [partial(self._drawn, exercise, answer, seeds) for answer, seeds in tried]
+        for index, outcome in self._fork(forks, self.job["time_limit_s"] * DRAWS):
+            answer, seeds = tried[index]
+            about = {"kind": answer.kind, "label": answer.label, "seeds": list(seeds)}
+            self.emit("draws", exercise=exercise.id, tests=outcome.value, ended=outcome.ended, **about)
 
     def _emit_trial(self, exercise: Exercise, trial: _Trial, value: Any, ended: str | None) -> None:
         about = {"kind": trial.kind, "label": trial.label, "expect": trial.expect, "seed": trial.seed}
@@ -182,6 +201,18 @@ class Audit:
         if exercise.id not in names_of(answer.source).bound:
             return _broken(f"the answer does not define {exercise.id}")
         return self._both(exercise, validate=seed == 0)
+
+    def _drawn(self, exercise: Exercise, answer: Answer, seeds: Sequence[int]) -> list[list[TestResult]]:
+        """All tests of the answer on each seed, in this process, one seed after the other."""
+        before, found = dict(self.namespace), []
+        for seed in seeds:
+            os.environ["COURSE_SEED"] = str(seed)
+            self.namespace.clear()
+            self.namespace.update(before)
+            run_source(answer.preamble, self.namespace, answer.filename)
+            run_source(answer.source, self.namespace, answer.filename, answer.line)
+            found.append(self._in_process(exercise, stop=False))
+        return found
 
     def _look(self, exercise: Exercise, batch: Sequence[tuple[str, str, Any]]) -> list[list[TestResult]]:
         """The tests of each callable of the batch, in this process, one after the other."""

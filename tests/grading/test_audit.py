@@ -196,6 +196,36 @@ def test_a_wrong_answer_that_one_draw_lets_pass_is_found(course):
     assert (report.rows[0].wrong_failed, report.rows[0].wrong) == (4, 5)
 
 
+def test_a_verdict_that_is_luck_is_found_by_many_draws(course):
+    """Seed 0 draws another number than the one that a wrong answer knows, and that a right one does not."""
+    number = next(n for n in range(5, 10) if n != random.Random("0").randint(5, 9))
+    drawn = [random.Random(str(seed)).randint(5, 9) for seed in range(2, 42)].count(number)
+    course.answers = course.answers.replace("return x + x", f"return x + x if x != {number} else x")
+    known = f"def double(x): return 2 * x if x in (-2, 0, 1, {number}) else x"
+    course.answers += f'# %% wrong: knows a number -> "not twice"\n{known}\n'
+    assert problems(course, seeds=1) == []
+    lack, luck = problems(course, seeds=1, draws=40)
+    assert 0 < drawn < 40
+    assert luck.startswith(
+        f"double: wrong answer (knows a number) passes double-visible on {drawn} of 40 draws; else:"
+    )
+    assert lack.startswith(
+        f"double: right answer (adds) passes double-visible on {40 - drawn} of 40 draws; else:"
+    )
+
+
+def test_draws_that_end_badly_are_told_and_known_to_end_badly_are_left_out(course):
+    course.answers += '# %% wrong: goes -> "exit status 3"\ndef double(x): import os; os._exit(3)\n'
+    course.swap(
+        "double-second",
+        "assert double(-2)",
+        "if os.environ['COURSE_SEED'] == '4': os._exit(4)\nassert double(-2)",
+    )
+    found = problems(course, seeds=1, draws=5)
+    assert "double: right answer (sums): further draws: crashed: exit status 4" in found
+    assert not any("goes" in text for text in found)
+
+
 def test_an_answer_that_never_ends_costs_one_trial(course):
     course.answers = course.answers.replace("return x + 1", "\n    while True: pass")
     started = time.monotonic()

@@ -99,7 +99,7 @@ def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, step
     return train(density, 5, 2, importance, steps, batch, seed)
 
 
-# %% wrong: stops after a tenth of the steps -> "most models"
+# %% wrong: stops after a tenth of the steps -> "all steps"
 def superposition_sweep(density, n_features=5, d_hidden=2, importance=None, steps=1000, batch=256, seed=0):
     return train(density, n_features, d_hidden, importance, steps, batch, seed, "few steps")
 

@@ -1,17 +1,20 @@
 """A gradebook has the indexes that its pages need, whoever made it and when; it is opened cheaply, and afresh."""
 
 import os
+import shutil
 import sqlite3
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from large_class import make
 from nbgrader.api import Gradebook
 from postgres import postgres
 from sqlalchemy import inspect, text
 
 from course_utils.grading import gradebooks
+from course_utils.grading.demo_class import api_for
 
 NAMES = {"grade": "notebook_id", "comment": "notebook_id", "submitted_assignment": "student_id"}
 
@@ -83,3 +86,19 @@ def test_a_file_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
     other.replace(file)
     with Gradebook(f"sqlite:///{file}", "agai302") as gradebook:
         assert [student.id for student in gradebook.students] == ["other"]
+
+
+def test_the_page_about_one_student_says_what_nbgrader_says(tmp_path: Path) -> None:
+    """Graded, handed in again, graded and lost, handed in by a stranger, nothing."""
+    klass = make(tmp_path / "class", Path(__file__).parents[2], students=6, assignments=2, seed=1)
+    again, lost, *_ = klass.students
+    first, second = (klass.folder / "submitted" / name for name in (again, "stranger"))
+    (first / klass.assignments[0] / "timestamp.txt").write_text("2026-11-01 10:00:00 UTC")
+    (second / klass.assignments[1]).mkdir(parents=True)
+    shutil.rmtree(klass.folder / "autograded" / lost / klass.assignments[0])
+    api, states = api_for(klass.folder), set()
+    for student in (*klass.students, "stranger", "nobody"):
+        found = api.get_student_submissions(student)
+        assert found == gradebooks._theirs(api, student)
+        states |= {(one["submitted"], one["autograded"]) for one in found}
+    assert states == {(True, True), (True, False), (False, False)}

@@ -16,8 +16,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from nbgrader.api import Gradebook, MissingEntry
+from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.plugins import ExportPlugin
+from sqlalchemy.orm import undefer
 
 __all__ = ["CanvasExport", "MoodleExport", "SafeCsvExport", "as_text"]
 
@@ -50,6 +51,12 @@ class _Export(ExportPlugin):
             [one for one in gradebook.students if one.id in students or not students],
         )
 
+    def submissions(self, gradebook: Gradebook, assignment: Any) -> dict[str, Any]:
+        """By student, all submissions of the assignment with their points: one question instead of two for each."""
+        points = (SubmittedAssignment.score, SubmittedAssignment.needs_manual_grade)
+        asked = gradebook.db.query(SubmittedAssignment).options(*map(undefer, points))
+        return {one.student_id: one for one in asked.filter_by(assignment_id=assignment.id)}
+
 
 class SafeCsvExport(_Export):
     """nbgrader's CSV export, with the same columns, quoted as CSV wants it and in UTF-8.
@@ -74,28 +81,27 @@ class SafeCsvExport(_Export):
     def export(self, gradebook: Gradebook) -> None:
         """Nothing: writes one row for every student and assignment that is asked for, submitted or not."""
         assignments, students = self.chosen(gradebook)
-        rows = (
-            self._row(gradebook, assignment, student) for assignment in assignments for student in students
-        )
+        rows = []
+        for assignment in assignments:
+            handed_in = self.submissions(gradebook, assignment)
+            rows += [self._row(assignment, student, handed_in.get(student.id)) for student in students]
         self.write([self.columns, *([row[name] for name in self.columns] for row in rows)])
 
-    def _row(self, gradebook: Gradebook, assignment: Any, student: Any) -> dict[str, Any]:
+    def _row(self, assignment: Any, student: Any, submission: Any) -> dict[str, Any]:
         person = {name: as_text(getattr(student, name)) for name in ("last_name", "first_name", "email")}
         return {
             "assignment": assignment.name,
             "duedate": assignment.duedate,
             "student_id": as_text(student.id),
             **person,
-            **_scores(gradebook, assignment.name, student.id),
+            **_scores(submission),
             "max_score": assignment.max_score,
         }
 
 
-def _scores(gradebook: Gradebook, assignment: str, student: str) -> dict[str, Any]:
+def _scores(submission: Any) -> dict[str, Any]:
     """Time and scores of a submission; no time and zeros if there is none."""
-    try:
-        submission = gradebook.find_submission(assignment, student)
-    except MissingEntry:
+    if submission is None:
         return {"timestamp": "", "raw_score": 0.0, "late_submission_penalty": 0.0, "score": 0.0}
     penalty = submission.late_submission_penalty
     return {
@@ -113,13 +119,12 @@ class _WideExport(_Export):
     zero**: whether that is a zero is the instructor's to say.
     """
 
-    def points(self, gradebook: Gradebook, assignments: Sequence[Any], student: Any) -> list[float | str]:
-        """The cells of one student, to two decimals."""
+    def points(self, handed_in: Sequence[dict[str, Any]], student: Any) -> list[float | str]:
+        """The cells of one student, to two decimals: one for each assignment, of which all submissions are given."""
         cells: list[float | str] = []
-        for assignment in assignments:
-            try:
-                submission = gradebook.find_submission(assignment.name, student.id)
-            except MissingEntry:
+        for submissions in handed_in:
+            submission = submissions.get(student.id)
+            if submission is None:
                 cells.append("")
                 continue
             cells.append(round(max(0.0, submission.score - submission.late_submission_penalty), 2))
@@ -130,7 +135,8 @@ class _WideExport(_Export):
         """Nothing: writes the file, and warns of points that are not yet all there."""
         self.waiting = 0
         assignments, students = self.chosen(gradebook)
-        rows = [[*self.person(one), *self.points(gradebook, assignments, one)] for one in students]
+        handed_in = [self.submissions(gradebook, assignment) for assignment in assignments]
+        rows = [[*self.person(one), *self.points(handed_in, one)] for one in students]
         self.write([*self.heading(assignments), *rows])
         if self.waiting:
             self.log.warning(

@@ -102,3 +102,29 @@ def test_the_page_about_one_student_says_what_nbgrader_says(tmp_path: Path) -> N
         assert found == gradebooks._theirs(api, student)
         states |= {(one["submitted"], one["autograded"]) for one in found}
     assert states == {(True, True), (True, False), (False, False)}
+
+
+def test_the_page_on_what_to_grade_says_what_nbgrader_says(url: str, tmp_path: Path) -> None:
+    """Code, written answers and tasks; points of a person, extra credit, none at all; somebody without a grade."""
+    place = "" if url.startswith("sqlite") else url
+    klass = make(tmp_path / "class", Path(__file__).parents[2], 8, 2, seed=1, gradebook=place)
+    with api_for(klass.folder).gradebook as book:
+        one, two, three = book.assignment_submissions(klass.assignments[0])[:3]
+        for grade in one.notebooks[0].grades:
+            grade.auto_score, grade.needs_manual_grade = grade.max_score, False
+        for grade in two.notebooks[0].grades:
+            grade.extra_credit, grade.manual_score = 0.5, grade.max_score / 2
+        for grade in three.notebooks[0].grades:
+            book.db.delete(grade)
+        two.notebooks[0].flagged = True
+        book.db.commit()
+        states = set()
+        for lesson in klass.assignments:
+            found, wanted = (
+                sorted(ask(book, lesson, lesson), key=lambda one: str(one["id"]))
+                for ask in (Gradebook.notebook_submission_dicts, gradebooks._their_dicts)
+            )
+            assert found == wanted and len(found) > 3
+            states |= {(one["needs_manual_grade"], one["failed_tests"]) for one in found}
+        assert states >= {(True, True), (False, True), (False, False)}
+        assert book.notebook_submission_dicts("none", klass.assignments[0]) == []

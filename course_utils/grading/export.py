@@ -53,8 +53,9 @@ class _Export(ExportPlugin):
 
     def submissions(self, gradebook: Gradebook, assignment: Any) -> dict[str, Any]:
         """By student, all submissions of the assignment with their points: one question instead of two for each."""
-        points = (SubmittedAssignment.score, SubmittedAssignment.needs_manual_grade)
-        asked = gradebook.db.query(SubmittedAssignment).options(*map(undefer, points))
+        kind = SubmittedAssignment
+        points = (kind.score, kind.late_submission_penalty, kind.needs_manual_grade)
+        asked = gradebook.db.query(kind).options(*map(undefer, points))
         return {one.student_id: one for one in asked.filter_by(assignment_id=assignment.id)}
 
 

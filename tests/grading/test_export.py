@@ -12,6 +12,7 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.apps import ExportApp
 from nbgrader.plugins import CsvExportPlugin
+from sqlalchemy import event
 from traitlets.config import Config
 
 from course_utils.grading.export import CanvasExport, MoodleExport, SafeCsvExport, as_text
@@ -89,6 +90,28 @@ def test_every_field_of_a_person_is_guarded_and_quoted(gradebook: Gradebook, tmp
         row = found[f"'={number}"]
         assert (row["first_name"], row["last_name"], row["email"]) == (text, text, text)
         assert None not in row, "a name has made a column of its own"
+
+
+@pytest.mark.parametrize("plugin", [SafeCsvExport, CanvasExport, MoodleExport])
+def test_more_students_are_no_more_questions(
+    plugin: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A question takes milliseconds, and a course has ten thousand grades."""
+    monkeypatch.setenv("PATH", sysconfig.get_path("scripts"), prepend=os.pathsep)
+    asked: list[str] = []
+    counts = []
+    with Gradebook(f"sqlite:///{tmp_path / 'gradebook.db'}", "small") as book:
+        event.listen(book.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+        book.add_assignment("ps1")
+        for number in range(6):
+            book.add_student(f"s{number}")
+            book.add_submission("ps1", f"s{number}")
+            book.db.commit()
+            book.db.expunge_all()
+            asked.clear()
+            exported(book, tmp_path, plugin)
+            counts.append(len(asked))
+    assert counts == [counts[0]] * 6
 
 
 def test_scores_are_numbers_as_they_are(gradebook: Gradebook, tmp_path: Path) -> None:

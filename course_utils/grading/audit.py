@@ -115,14 +115,13 @@ def audit_lessons(
             problems.append(Problem(folder.name, "", str(error)))
     if exercise is not None:
         lessons = _with_exercise(lessons, exercise)
-    job: dict[str, Any] = {
-        "root": str(root),
-        "exercise": exercise,
-        "seeds": seeds,
-        "draws": draws,
+    job: dict[str, Any] = {"root": str(root), "exercise": exercise, "seeds": seeds, "draws": draws}
+    job |= {
+        "jobs": jobs or os.cpu_count() or 1,
+        "time_limit_s": time_limit_s,
+        "validate": validate,
         "lab": lab,
     }
-    job |= {"jobs": jobs or os.cpu_count() or 1, "time_limit_s": time_limit_s, "validate": validate}
     shown = sys.stderr.isatty() if progress is None else progress
     with _Told(shown) as tell:
         for lesson in lessons:

@@ -117,7 +117,8 @@ class Audit:
         started = time.monotonic()
         specs = [_Trial("untouched", "the stub as released", partial(self._stub, exercise))]
         seeds = 1 if exercise.is_quiz else self.job["seeds"]
-        for answer in self._answers(exercise):
+        answers = self._answers(exercise)
+        for answer in answers:
             for seed in range(seeds):
                 run = partial(self._answer, exercise, answer, seed)
                 specs.append(_Trial(answer.kind, answer.label, run, answer.expect, seed))
@@ -128,7 +129,7 @@ class Audit:
             if outcome.ended or outcome.value["broken"]:
                 ended.add(specs[index].label)
         if not exercise.is_quiz:
-            self._draws(exercise, [answer for answer in self._answers(exercise) if answer.label not in ended])
+            self._draws(exercise, [answer for answer in answers if answer.label not in ended])
         self.emit("exercise", exercise=exercise.id, seconds=time.monotonic() - started)
 
     def _draws(self, exercise: Exercise, answers: Sequence[Answer]) -> None:
@@ -140,8 +141,7 @@ class Audit:
         tried = [(answer, seeds) for answer in (reference, *answers) for seeds in parts]
         forks = [partial(self._drawn, exercise, answer, seeds) for answer, seeds in tried]
         for index, outcome in self._fork(forks, self.job["time_limit_s"] * DRAWS):
-            answer, seeds = tried[index]
-            about = {"kind": answer.kind, "label": answer.label, "seeds": list(seeds)}
+            about = {"kind": tried[index][0].kind, "label": tried[index][0].label}
             self.emit("draws", exercise=exercise.id, tests=outcome.value, ended=outcome.ended, **about)
 
     def _emit_trial(self, exercise: Exercise, trial: _Trial, value: Any, ended: str | None) -> None:

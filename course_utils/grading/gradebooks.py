@@ -91,7 +91,8 @@ class _OneStudent(NbGraderAPI):
         return [found] if found else []
 
     def get_submitted_students(self, assignment_id: str) -> set[str]:
-        place = self.coursedir.format_path(self.coursedir.submitted_directory, self.student, assignment_id)
+        student = glob.escape(self.student)
+        place = self.coursedir.format_path(self.coursedir.submitted_directory, student, assignment_id)
         return {self.student} if glob.glob(f"{place}/") else set()
 
     def get_autograded_students(self, assignment_id: str) -> set[str]:

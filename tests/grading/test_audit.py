@@ -414,6 +414,7 @@ def test_a_missing_answers_file_is_a_problem_of_its_exercise(course):
     path.unlink()
     report = audit_lessons(course.root, [course.name], lab=None, jobs=1, seeds=1)
     assert any("double.py does not exist" in str(p) for p in report.problems)
+    assert sum("does not exist" in str(p) for p in report.problems) == 1
 
 
 def test_answers_are_read_with_their_preamble_and_their_lines(tmp_path):

@@ -95,9 +95,10 @@ def test_the_page_about_one_student_says_what_nbgrader_says(tmp_path: Path) -> N
     first, second = (klass.folder / "submitted" / name for name in (again, "stranger"))
     (first / klass.assignments[0] / "timestamp.txt").write_text("2026-11-01 10:00:00 UTC")
     (second / klass.assignments[1]).mkdir(parents=True)
+    (klass.folder / "submitted" / "a[1]" / klass.assignments[1]).mkdir(parents=True)
     shutil.rmtree(klass.folder / "autograded" / lost / klass.assignments[0])
     api, states = api_for(klass.folder), set()
-    for student in (*klass.students, "stranger", "nobody"):
+    for student in (*klass.students, "stranger", "a[1]", "nobody"):
         found = api.get_student_submissions(student)
         assert found == gradebooks._theirs(api, student)
         states |= {(one["submitted"], one["autograded"]) for one in found}
